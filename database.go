@@ -1,0 +1,30 @@
+package pulp
+
+import (
+	"context"
+	"io/fs"
+
+	"github.com/uptrace/bun"
+)
+
+// A Database is where an App keeps its rows; package sqlite has one. What it promises:
+//
+//   - Writer makes serializable transactions, one after another in the order of their
+//     beginnings, and a commit that returned nil survives a power cut.
+//   - Reader sees every commit that has returned, and never a part of one.
+//   - The statement "NOTIFY x" in a transaction of Writer calls each function given to
+//     Listen with "x" after that transaction's commit, and not at all if it is rolled back.
+type Database interface {
+	Writer() *bun.DB
+	Reader() *bun.DB
+	// Listen registers f and returns what unregisters it. f must return at once.
+	Listen(f func(channel string)) (stop func())
+	// Migrate applies the migrations of one owner that the database does not have yet.
+	Migrate(ctx context.Context, owner string, files fs.FS) error
+	// Dir is the data directory.
+	Dir() string
+	// Shared says that other processes may have the database open, too.
+	Shared() bool
+	// Close ends all connections and gives the data directory free.
+	Close() error
+}

@@ -1,0 +1,71 @@
+package pulp
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+
+	"github.com/gopulp/pulp/internal/schema"
+)
+
+// An Operation is one thing that a client of the API may do. The HTTP layer routes to
+// operations and describes them; it knows nothing else of what an App offers.
+type Operation struct {
+	ID      string // the operation id of the OpenAPI document: "repositories_file_file_sync"
+	Method  string // "GET", "POST", "PUT", "PATCH" or "DELETE"
+	Path    string // below the API's root, with variables: "repositories/file/file/{pk}/sync/"
+	Href    string // the path with a whole href as its variable: "{file_file_repository_href}sync/"
+	Tag     string // "Repositories: File"
+	Summary string
+
+	Query  []schema.Parameter // what the query string may hold
+	Body   *schema.Object     // nil for no body
+	Form   bool               // the body comes as a form (multipart or urlencoded) only
+	Answer *schema.Object     // the body of the successful answer; nil for none
+	Many   bool               // the answer is a page of Answer
+	Codes  []AnswerKind       // the ways in which it succeeds, the usual one first
+
+	Anonymous bool // needs no login
+	Do        func(ctx context.Context, r *Request) (*Answer, error)
+}
+
+// A Request is a call of an operation.
+type Request struct {
+	Vars  map[string]string // the path's variables
+	Query url.Values
+	Body  Input
+	// Header returns a header of the request by its canonical name. Nil means that there are none.
+	Header func(name string) string
+}
+
+// Input is the body of a request: a JSON object, or a form in which every value is text.
+type Input struct {
+	Fields map[string]json.RawMessage
+	Files  map[string]*Upload // files of a multipart form, stored but not yet kept
+}
+
+// AnswerKind says how an operation succeeded.
+type AnswerKind int
+
+// The ways in which an operation succeeds, and their HTTP codes.
+const (
+	OK        AnswerKind = 200 // the body is the object or the page
+	Created   AnswerKind = 201 // the body is the new object
+	Accepted  AnswerKind = 202 // a task was dispatched; the body names it
+	NoContent AnswerKind = 204 // done; there is no body
+	Refused   AnswerKind = 409 // it is too late; the body is the object as it is
+)
+
+// An Answer is what an operation returns. Body is JSON.
+type Answer struct {
+	Kind AnswerKind
+	Body json.RawMessage
+	Page *Page // instead of Body, for lists
+}
+
+// A Page is a part of a list. The HTTP layer adds the links to its neighbours.
+type Page struct {
+	Count         int64
+	Limit, Offset int64
+	Results       []json.RawMessage
+}

@@ -1,0 +1,174 @@
+package pulp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/gopulp/pulp/internal/seal"
+)
+
+// Config is what an App may be told. The zero Config works.
+type Config struct {
+	// Plugins add content types. None means an App that has tasks, models and view sets only.
+	Plugins []Plugin
+	// Parts are the host program's own view sets and tasks.
+	Parts []Part
+	// Storage holds the artifacts. Nil means the directory "media" in the data directory.
+	Storage Storage
+	// Workers is how many tasks run at the same time. Zero means one for each CPU, but at
+	// least four, since tasks mostly wait for networks and disks. Negative means none: the
+	// App dispatches, another one runs.
+	Workers int
+	// Drain is how long Run lets running tasks go on after its context has ended; then they
+	// are canceled. Zero means 30 seconds.
+	Drain time.Duration
+	// APIRoot is the path of everything that the HTTP handler serves, with slashes at both
+	// ends. Empty means "/pulp/".
+	APIRoot string
+	// ContentOrigin is scheme, host and port of the links to content. Empty means that the
+	// links are paths.
+	ContentOrigin string
+	// AdminPassword is the password of the user "admin". Empty leaves it as it is; a new data
+	// directory then gets a random one, see [App.NewAdminPassword].
+	AdminPassword string
+	// Checksums are the digests of artifacts beside sha256: "md5", "sha1", "sha224", "sha384",
+	// "sha512". Nil means sha224, sha384 and sha512.
+	Checksums []string
+	// ImportPaths are directories below which remotes may name files with file://. None means
+	// that no remote may.
+	ImportPaths []string
+	// AllowRemote is asked for each connection to a remote after its name has been resolved; an
+	// error refuses it. Nil allows all.
+	AllowRemote func(u *url.URL, addr netip.Addr) error
+	// Logger gets what an operator should know. Nil means slog.Default().
+	Logger *slog.Logger
+}
+
+// An App is a content platform on one data directory: models, their REST API, tasks and
+// content. All its methods may be called by any number of goroutines. Two Apps in one
+// process do not know of each other.
+type App struct {
+	cfg     Config
+	db      Database
+	log     *slog.Logger
+	box     *seal.Box
+	storage Storage
+	clock   func() time.Time
+	domain  domain
+	*registry
+	*engine
+	password string // of admin, if Open made it
+	closed   atomic.Bool
+}
+
+// Open checks all declarations of cfg and reports every mistake at once, brings the schema up
+// to date, recovers what a killed process left, and returns an App that is ready to dispatch
+// tasks and to be asked. It starts no goroutine; [App.Run] does. The App owns db from now on.
+func Open(ctx context.Context, db Database, cfg Config) (*App, error) {
+	a := &App{cfg: cfg.withDefaults(), db: db, clock: time.Now}
+	a.log = a.cfg.Logger
+	if err := a.open(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open app: %w", err), db.Close())
+	}
+	return a, nil
+}
+
+func (a *App) open(ctx context.Context) (err error) {
+	if a.box, err = seal.Open(filepath.Join(a.db.Dir(), "pulp.key")); err != nil {
+		return err
+	}
+	if a.storage = a.cfg.Storage; a.storage == nil {
+		if a.storage, err = Dir(filepath.Join(a.db.Dir(), "media")); err != nil {
+			return err
+		}
+	}
+	a.engine = newEngine(a)
+	if a.registry, err = a.declare(); err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context) error{a.seed, a.migrate, a.index, a.recover, a.abandonAll} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c Config) withDefaults() Config {
+	if c.APIRoot == "" {
+		c.APIRoot = "/pulp/"
+	}
+	c.ContentOrigin = strings.TrimSuffix(c.ContentOrigin, "/")
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Drain == 0 {
+		c.Drain = 30 * time.Second
+	}
+	if c.Checksums == nil {
+		c.Checksums = []string{"sha224", "sha384", "sha512"}
+	}
+	return c
+}
+
+// Close ends the App and its database. Run must have returned.
+func (a *App) Close() error {
+	if a.closed.Swap(true) {
+		return nil
+	}
+	return a.db.Close()
+}
+
+// DB is the App's database, for the host's own queries. Write through DB().Writer() or, to
+// have tasks start without delay, through [App.Tx].
+func (a *App) DB() Database { return a.db }
+
+// now is the present time of the App's clock.
+func (a *App) now() Time { return TimeOf(a.clock()) }
+
+type contextKey int
+
+const (
+	appKey contextKey = iota
+	callerKey
+	txKey
+	jobKey
+	prefixKey
+)
+
+// With returns a context that carries a, as Dispatch needs it in a transaction that the
+// caller opened by other means than [App.Tx].
+func (a *App) With(ctx context.Context) context.Context { return context.WithValue(ctx, appKey, a) }
+
+// FromContext returns the App that ctx carries: in requests, tasks and App.Tx; else nil.
+func FromContext(ctx context.Context) *App {
+	a, _ := ctx.Value(appKey).(*App)
+	return a
+}
+
+// A Caller is on whose behalf something is done.
+type Caller struct {
+	AccountID     *int64 // nil: nobody, or somebody whom only the host knows
+	Username      string
+	Superuser     bool
+	CorrelationID string // of the request; tasks remember it
+}
+
+// WithCaller returns a context in which everything is done on behalf of c.
+func WithCaller(ctx context.Context, c Caller) context.Context {
+	return context.WithValue(ctx, callerKey, c)
+}
+
+// CallerOf returns on whose behalf ctx acts; the zero Caller if nobody said.
+func CallerOf(ctx context.Context) Caller {
+	c, _ := ctx.Value(callerKey).(Caller)
+	return c
+}
