@@ -41,7 +41,7 @@ type Request struct {
 // Input is the body of a request: a JSON object, or a form in which every value is text.
 type Input struct {
 	Fields map[string]json.RawMessage
-	Files  map[string]*Upload // files of a multipart form, stored but not yet kept
+	Files  map[string]*Incoming // files of a multipart form, stored but not yet kept
 }
 
 // AnswerKind says how an operation succeeded.
@@ -68,4 +68,26 @@ type Page struct {
 	Count         int64
 	Limit, Offset int64
 	Results       []json.RawMessage
+}
+
+// Operations lists what the App offers, in the order of declaration. The slice is not to be
+// changed.
+func (a *App) Operations() []Operation { return a.operations }
+
+// APIPath is the path below which operations lie: "/pulp/api/v3/".
+func (a *App) APIPath() string { return a.cfg.APIRoot + "api/v3/" }
+
+// ContentPath is the path below which content lies: "/pulp/content/".
+func (a *App) ContentPath() string { return a.cfg.APIRoot + "content/" }
+
+// WithPrefix returns a context in which all paths in answers begin with prefix: what a host
+// stripped from the request's path before it called the App's handler ("/mirror", no slash
+// at the end).
+func WithPrefix(ctx context.Context, prefix string) context.Context {
+	return context.WithValue(ctx, prefixKey, prefix)
+}
+
+func prefixOf(ctx context.Context) string {
+	p, _ := ctx.Value(prefixKey).(string)
+	return p
 }
