@@ -2,6 +2,7 @@ package pulp
 
 import (
 	"context"
+	"database/sql"
 	"io/fs"
 
 	"github.com/uptrace/bun"
@@ -27,4 +28,23 @@ type Database interface {
 	Shared() bool
 	// Close ends all connections and gives the data directory free.
 	Close() error
+}
+
+// A querier runs SQL with bound arguments: a *sql.DB or a *sql.Tx.
+type querier interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// raw passes statements to the driver as they are. bun writes arguments into a statement's
+// text, so that it could not be prepared; what runs often goes this way.
+func raw(db bun.IDB) querier {
+	switch v := db.(type) {
+	case bun.Tx:
+		return v.Tx
+	case *bun.DB:
+		return v.DB
+	}
+	return db
 }

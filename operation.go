@@ -18,6 +18,7 @@ type Operation struct {
 	Tag     string // "Repositories: File"
 	Summary string
 
+	Header []schema.Parameter // request headers that it needs
 	Query  []schema.Parameter // what the query string may hold
 	Body   *schema.Object     // nil for no body
 	Form   bool               // the body comes as a form (multipart or urlencoded) only

@@ -12,6 +12,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
+	"github.com/gopulp/pulp/internal/blob"
 	"github.com/gopulp/pulp/internal/seal"
 )
 
@@ -65,7 +68,10 @@ type App struct {
 	domain  domain
 	*registry
 	*engine
-	password string // of admin, if Open made it
+	accounts *accounts
+	digests  blob.Set
+	flights  singleflight.Group // downloads on demand that are under way
+	password string             // of admin, if Open made it
 	closed   atomic.Bool
 }
 
@@ -73,7 +79,7 @@ type App struct {
 // to date, recovers what a killed process left, and returns an App that is ready to dispatch
 // tasks and to be asked. It starts no goroutine; [App.Run] does. The App owns db from now on.
 func Open(ctx context.Context, db Database, cfg Config) (*App, error) {
-	a := &App{cfg: cfg.withDefaults(), db: db, clock: time.Now}
+	a := &App{cfg: cfg.withDefaults(), db: db, clock: time.Now, accounts: newAccounts()}
 	a.log = a.cfg.Logger
 	if err := a.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open app: %w", err), db.Close())
@@ -91,10 +97,10 @@ func (a *App) open(ctx context.Context) (err error) {
 		}
 	}
 	a.engine = newEngine(a)
-	if a.registry, err = a.declare(); err != nil {
-		return err
+	if a.digests, err = blob.ParseSet(append(a.cfg.Checksums, "sha256")...); err != nil {
+		return fmt.Errorf("checksums: %w", err)
 	}
-	for _, step := range []func(context.Context) error{a.seed, a.migrate, a.index, a.recover, a.abandonAll} {
+	for _, step := range []func(context.Context) error{a.seed, a.seedAdmin, a.declare, a.migrate, a.index, a.recover, a.abandonAll} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -124,12 +130,16 @@ func (a *App) Close() error {
 	if a.closed.Swap(true) {
 		return nil
 	}
+	a.waiters.close()
 	return a.db.Close()
 }
 
 // DB is the App's database, for the host's own queries. Write through DB().Writer() or, to
 // have tasks start without delay, through [App.Tx].
 func (a *App) DB() Database { return a.db }
+
+// Logger is where the App logs.
+func (a *App) Logger() *slog.Logger { return a.log }
 
 // now is the present time of the App's clock.
 func (a *App) now() Time { return TimeOf(a.clock()) }
@@ -142,6 +152,7 @@ const (
 	txKey
 	jobKey
 	prefixKey
+	pageKey
 )
 
 // With returns a context that carries a, as Dispatch needs it in a transaction that the

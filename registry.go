@@ -4,38 +4,125 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/go-playground/validator/v10"
 )
+
+// CoreVersion is the version of the REST API's core that status reports: clients decide by it
+// what they may ask for.
+const CoreVersion = "3.117.0"
 
 // A registry is what the parts of one App declared. It is complete when Open returns and
 // does not change afterwards.
 type registry struct {
-	tasks      map[string]taskType
-	operations []Operation
+	app             *App
+	valid           *validator.Validate
+	tasks           map[string]taskType
+	operations      []Operation
+	views           map[string]writer
+	kinds           map[string]*kind
+	byPath          map[string]*endpoint
+	byPRN           map[string]*endpoint
+	byType          map[reflect.Type][]*endpoint
+	contents        map[int64]*contentFace
+	repositories    map[int64]*repositoryFace
+	publications    map[int64]*publicationFace
+	declared        map[*endpoint]Part // the declaration of each type
+	fromPublication map[int64]bool     // of each type of distribution
+	types           map[typeKey]int64
+	indexes         map[string]string // name → statement
 }
 
+type typeKey struct{ kind, name string }
+
 // declare makes the registry from the core's own parts, the plugins' and the host's.
-func (a *App) declare() (*registry, error) {
-	r := &registry{tasks: map[string]taskType{}}
+func (a *App) declare(ctx context.Context) error {
+	a.registry = &registry{
+		app: a, valid: newValidator(), tasks: map[string]taskType{}, views: map[string]writer{},
+		kinds: coreKinds(), byPath: map[string]*endpoint{}, byPRN: map[string]*endpoint{},
+		byType: map[reflect.Type][]*endpoint{}, contents: map[int64]*contentFace{}, repositories: map[int64]*repositoryFace{}, publications: map[int64]*publicationFace{},
+		declared: map[*endpoint]Part{}, fromPublication: map[int64]bool{}, indexes: map[string]string{},
+	}
+	if err := a.readTypes(ctx); err != nil {
+		return err
+	}
 	var errs []error
-	owners := append([]Plugin{{Name: "core", Version: Version}}, a.cfg.Plugins...)
+	owners := append([]Plugin{corePlugin()}, a.cfg.Plugins...)
 	owners = append(owners, Plugin{Parts: a.cfg.Parts})
-	for _, owner := range owners {
+	for i, owner := range owners {
+		if i > 0 && i < len(owners)-1 && !validLabel(owner.Name) {
+			errs = append(errs, fmt.Errorf("plugin %q: the name must be a word of lower-case letters, digits and _", owner.Name))
+			continue
+		}
 		for _, part := range owner.Parts {
-			if err := part.declare(r, owner); err != nil {
+			if err := part.declare(a.registry, owner); err != nil {
 				errs = append(errs, fmt.Errorf("plugin %q: %w", owner.Name, err))
 			}
 		}
 	}
-	return r, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
-// Version is the version of the REST API's core that status reports: clients decide by it
-// what they may ask for.
-const Version = "3.117.0"
+func validLabel(s string) bool {
+	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
+}
+
+func newValidator() *validator.Validate {
+	v := validator.New(validator.WithRequiredStructEnabled())
+	// The name is new, so that registering cannot fail.
+	_ = v.RegisterValidation("relpath", func(f validator.FieldLevel) bool { return ValidPath(f.Field().String()) })
+	return v
+}
+
+// A placement says where the objects of a type of a kind, or of a host's model, are in the API.
+type placement struct {
+	kind, typ, path, prn string
+	named                bool   // they have IDs
+	master               bool   // only their lists are there, of all types
+	under                string // for versions: the type of their repositories
+}
+
+// place makes an endpoint.
+func (r *registry) place(p placement, t reflect.Type) (*endpoint, error) {
+	if r.views[p.path] != nil {
+		return nil, fmt.Errorf("the path %q is declared twice", p.path)
+	}
+	e := &endpoint{path: p.path, prn: p.prn, label: p.typ, kind: r.kinds[p.kind], number: !p.named}
+	if e.kind == nil { // a host's model
+		e.kind = &kind{name: p.path, ends: map[int64]*endpoint{}}
+	}
+	if p.master {
+		return e, nil
+	}
+	var err error
+	under := int64(0)
+	if p.typ != "" {
+		if e.typ, err = r.typeID(p.kind, p.typ); err != nil {
+			return nil, err
+		}
+		under = e.typ
+	} else if p.under != "" {
+		if under, err = r.typeID(repositoryKind, p.under); err != nil {
+			return nil, err
+		}
+	}
+	if e.kind.ends[under] != nil {
+		return nil, fmt.Errorf("the %s type %q is declared twice", p.kind, p.typ)
+	}
+	e.kind.ends[under] = e
+	r.byPath[p.path] = e
+	if r.byPRN[p.prn] == nil {
+		r.byPRN[p.prn] = e
+	}
+	r.byType[t] = append(r.byType[t], e)
+	return e, nil
+}
 
 // seed makes the rows that every App needs.
 func (a *App) seed(ctx context.Context) error {
-	now := a.now()
+	now := int64(a.now())
 	_, err := a.db.Writer().DB.ExecContext(ctx, `INSERT INTO domain (pulp_id, name, pulp_created, pulp_last_updated)
 		SELECT ?, 'default', ?, ? WHERE NOT EXISTS (SELECT 1 FROM domain)`, NewID(), now, now)
 	if err != nil {
@@ -57,6 +144,49 @@ type domain struct {
 // resource is the name under which the domain is reserved.
 func (d domain) resource() string { return "prn:core.domain:" + d.PulpID.String() }
 
-func (a *App) migrate(context.Context) error    { return nil }
-func (a *App) index(context.Context) error      { return nil }
-func (a *App) abandonAll(context.Context) error { return nil }
+// readTypes reads the numbers of all types that were ever declared.
+func (a *App) readTypes(ctx context.Context) error {
+	rows, err := a.db.Reader().DB.QueryContext(ctx, "SELECT id, kind, name FROM type")
+	if err != nil {
+		return fmt.Errorf("read types: %w", err)
+	}
+	defer rows.Close()
+	a.types = map[typeKey]int64{}
+	for rows.Next() {
+		var id int64
+		var k typeKey
+		if err := rows.Scan(&id, &k.kind, &k.name); err != nil {
+			return fmt.Errorf("read types: %w", err)
+		}
+		a.types[k] = id
+	}
+	return rows.Err()
+}
+
+// typeID is the number of a type, which a new one gets now.
+func (r *registry) typeID(kindName, name string) (int64, error) {
+	k := typeKey{kindName, name}
+	if id, ok := r.types[k]; ok {
+		return id, nil
+	}
+	res, err := r.app.db.Writer().DB.ExecContext(context.Background(), "INSERT INTO type (kind, name) VALUES (?, ?)", kindName, name)
+	if err != nil {
+		return 0, fmt.Errorf("number type %s: %w", name, err)
+	}
+	id, err := res.LastInsertId()
+	r.types[k] = id
+	return id, err
+}
+
+// migrate runs the plugins' own migrations.
+func (a *App) migrate(ctx context.Context) error {
+	for _, p := range a.cfg.Plugins {
+		if p.Migrations == nil {
+			continue
+		}
+		if err := a.db.Migrate(ctx, p.Name, p.Migrations); err != nil {
+			return fmt.Errorf("plugin %q: %w", p.Name, err)
+		}
+	}
+	return nil
+}

@@ -1,6 +1,12 @@
 package pulp
 
-import "strings"
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"slices"
+	"strings"
+)
 
 // A Resource is anything that a task can reserve: an object of the API, or a [Name].
 type Resource interface {
@@ -39,4 +45,61 @@ func (r Reservation) String() string {
 		return strings.Join([]string{sharedPrefix, r.resource.Resource()}, "")
 	}
 	return r.resource.Resource()
+}
+
+func (r Reservation) apply(d *dispatch) { d.reservations = append(d.reservations, r) }
+
+// A reserved is what a task reserves, in the three forms in which its row holds it, all JSON.
+type reserved struct {
+	exclusive string // numbers of resources
+	shared    string // numbers of resources, none of them in exclusive
+	record    string // names, as clients know them
+}
+
+// noResources is the JSON of a task's resources if it has none.
+const noResources = "[]"
+
+// none says whether nothing is reserved: nobody waits for such a task.
+func (r reserved) none() bool { return r.exclusive == noResources && r.shared == noResources }
+
+// reserve puts claims into the form of a task's row. Every task is recorded as sharing its
+// domain, for clients expect it; but no reservation is made of that, as no task reserves a
+// domain exclusively so far. The first that does must bring rows for the shares, too.
+func reserve(claims []claim, domain string) reserved {
+	exclusive, shared := []int64{}, []int64{}
+	record, shares := []string{}, []string{}
+	for _, c := range claims {
+		if c.shared {
+			shares = append(shares, sharedPrefix+c.name)
+			shared = append(shared, resourceNumber(c.name))
+			continue
+		}
+		record = append(record, c.name)
+		exclusive = append(exclusive, resourceNumber(c.name))
+	}
+	slices.Sort(exclusive)
+	exclusive = slices.Compact(exclusive)
+	shared = slices.DeleteFunc(shared, func(n int64) bool { return slices.Contains(exclusive, n) })
+	slices.Sort(shared)
+	shared = slices.Compact(shared)
+	record = append(record, shares...)
+	if !slices.Contains(record, domain) && !slices.Contains(record, sharedPrefix+domain) {
+		record = append(record, sharedPrefix+domain)
+	}
+	return reserved{asJSON(exclusive), asJSON(shared), asJSON(record)}
+}
+
+// resourceNumber is the first 64 bits of the name's SHA-256. Names that collide wait for each
+// other without need, which does no harm.
+func resourceNumber(name string) int64 {
+	sum := sha256.Sum256([]byte(name))
+	return int64(binary.BigEndian.Uint64(sum[:8]))
+}
+
+func asJSON[T int64 | string](list []T) string {
+	b, err := json.Marshal(list)
+	if err != nil {
+		panic(err) // numbers and strings always have a JSON form
+	}
+	return string(b)
 }

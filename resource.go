@@ -3,6 +3,8 @@ package pulp
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/uptrace/bun"
@@ -24,6 +26,13 @@ func (a *App) claims(ctx context.Context, db bun.IDB, rs []Reservation) ([]claim
 			return nil, err
 		}
 		out = append(out, claim{name, r.shared})
+		// A version lives as long as its repository lets it.
+		if v, ok := r.resource.(*Version); ok {
+			if name, err = a.nameIn(ctx, db, repositoryKind, v.RepositoryID); err != nil {
+				return nil, err
+			}
+			out = append(out, claim{name, true})
+		}
 	}
 	slices.SortFunc(out, func(x, y claim) int {
 		if c := cmp.Compare(x.name, y.name); c != 0 {
@@ -40,9 +49,57 @@ func (a *App) claims(ctx context.Context, db bun.IDB, rs []Reservation) ([]claim
 	return slices.CompactFunc(out, func(x, y claim) bool { return x.name == y.name }), nil
 }
 
+// resourceName is the name of a resource as clients know it: the PRN of an object, or a name
+// below the domain's.
 func (a *App) resourceName(_ context.Context, _ bun.IDB, r Resource) (string, error) {
-	if n, ok := r.(Name); ok {
-		return "pdrn:" + a.domain.PulpID.String() + ":" + string(n), nil
+	switch v := r.(type) {
+	case Name:
+		return "pdrn:" + a.domain.PulpID.String() + ":" + string(v), nil
+	case record:
+		for _, e := range a.byType[reflect.TypeOf(r).Elem()] {
+			if t, ok := r.(typed); !ok || t.typeID() == e.typ {
+				return "prn:" + e.prn + ":" + v.base().PulpID.String(), nil
+			}
+		}
+		if k, ok := r.(kinded); ok {
+			return a.kindName(k, v)
+		}
 	}
 	return r.Resource(), nil
+}
+
+// kinded is a record of a kind whose type is not that of its declaration, as where the core
+// reads an object of any type.
+type kinded interface {
+	kindOf() string
+	typeID() int64
+}
+
+func (m *Remote[D]) kindOf() string { return remoteKind }
+
+func (a *App) kindName(k kinded, r record) (string, error) {
+	e := a.kinds[k.kindOf()].ends[k.typeID()]
+	if e == nil {
+		return "", fmt.Errorf("the plugin of %s %s: %w", k.kindOf(), r.base().PulpID, ErrNotFound)
+	}
+	return "prn:" + e.prn + ":" + r.base().PulpID.String(), nil
+}
+
+// nameByID is the name under which the object of a kind is reserved.
+func (a *App) nameByID(ctx context.Context, kindName string, id int64) (string, error) {
+	return a.nameIn(ctx, a.db.Reader(), kindName, id)
+}
+
+func (a *App) nameIn(ctx context.Context, db bun.IDB, kindName string, id int64) (string, error) {
+	var typ int64
+	var key ID
+	row := raw(db).QueryRowContext(ctx, "SELECT pulp_type, pulp_id FROM "+kindName+" WHERE id = ?", id)
+	if err := row.Scan(&typ, &key); err != nil {
+		return "", fmt.Errorf("name %s: %w", kindName, err)
+	}
+	e := a.kinds[kindName].ends[typ]
+	if e == nil {
+		return "", fmt.Errorf("the plugin of %s %s: %w", kindName, key, ErrNotFound)
+	}
+	return "prn:" + e.prn + ":" + key.String(), nil
 }

@@ -2,11 +2,14 @@ package pulp
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"iter"
+	"path"
+	"strings"
 )
 
-// Content is what a path below a distribution leads to: exactly one of its three fields is set.
+// Served is what a path below a distribution leads to: exactly one of its three fields is set.
 type Served struct {
 	// Redirect says that the path is a directory and wants a slash at its end.
 	Redirect bool
@@ -44,5 +47,162 @@ type Entry struct {
 // remote, once for all who ask at the same time, verified, and (unless the remote's policy
 // forbids it) kept. ErrNotFound, with a reason, says that there is nothing.
 func (a *App) Serve(ctx context.Context, path string) (*Served, error) {
+	ctx = a.With(ctx)
+	if !servable(path) {
+		return nil, ErrNotFound
+	}
+	d, err := a.distributionAt(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	if d == nil {
+		return a.listBases(ctx, path)
+	}
+	if path == d.base {
+		return &Served{Redirect: true}, nil
+	}
+	s, err := a.shelfOf(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	return a.serveFrom(ctx, s, path, strings.TrimPrefix(path, d.base+"/"))
+}
+
+// servable says whether a path could be that of a file or, with a slash at its end, a directory.
+func servable(path string) bool {
+	path = strings.TrimSuffix(path, "/")
+	return path == "" || ValidPath(path)
+}
+
+// A served distribution, as far as a request needs it.
+type servedDistribution struct {
+	id, typ                          int64
+	base                             string
+	changed                          Time
+	repository, version, publication *int64
+}
+
+const distributionAtSQL = `SELECT id, pulp_type, base_path, pulp_last_updated, repository_id, version_id, publication_id
+FROM distribution WHERE domain_id = ? AND base_path IN (SELECT value FROM json_each(?)) ORDER BY length(base_path) DESC LIMIT 1`
+
+// distributionAt finds the distribution below whose base path a path lies; nil for none.
+func (a *App) distributionAt(ctx context.Context, path string) (*servedDistribution, error) {
+	path = strings.TrimSuffix(path, "/")
+	rows, err := a.db.Reader().DB.QueryContext(ctx, distributionAtSQL, a.domain.ID, jsonTexts(append(prefixes(path), path)))
+	if err != nil {
+		return nil, fmt.Errorf("find distribution: %w", err)
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return nil, rows.Err()
+	}
+	var d servedDistribution
+	if err := rows.Scan(&d.id, &d.typ, &d.base, &d.changed, &d.repository, &d.version, &d.publication); err != nil {
+		return nil, fmt.Errorf("find distribution: %w", err)
+	}
+	return &d, nil
+}
+
+// A shelf is what a distribution serves: a publication, a version, or a publication that lets
+// the files of its version through.
+type shelf struct {
+	publication int64 // 0 for none
+	version     int64 // 0 for none
+	repository  int64
+	number      int64
+	changed     Time
+}
+
+const (
+	publicationShelfSQL = `SELECT p.id, CASE WHEN p.pass_through THEN v.id ELSE 0 END, v.repository_id, v.number, p.pulp_created
+FROM publication p JOIN repository_version v ON v.id = p.version_id WHERE p.complete AND v.complete`
+	versionShelfSQL = `SELECT 0, v.id, v.repository_id, v.number, v.pulp_created FROM repository_version v WHERE v.complete`
+	newestSQL       = " ORDER BY v.number DESC, p.id DESC LIMIT 1"
+)
+
+// shelfOf finds what a distribution serves at this moment.
+func (a *App) shelfOf(ctx context.Context, d *servedDistribution) (*shelf, error) {
+	published := a.fromPublication[d.typ]
+	query, arg := "", d.publication
+	switch {
+	case d.publication != nil:
+		query = publicationShelfSQL + " AND p.id = ?"
+	case d.version != nil && published:
+		query, arg = publicationShelfSQL+" AND v.id = ?"+newestSQL, d.version
+	case d.version != nil:
+		query, arg = versionShelfSQL+" AND v.id = ?", d.version
+	case d.repository != nil && published:
+		query, arg = publicationShelfSQL+" AND v.repository_id = ?"+newestSQL, d.repository
+	case d.repository != nil:
+		query, arg = versionShelfSQL+" AND v.repository_id = ? ORDER BY v.number DESC LIMIT 1", d.repository
+	default:
+		return nil, fmt.Errorf("the distribution is not pointing to a publication, repository or repository version: %w", ErrNotFound)
+	}
+	rows, err := a.db.Reader().DB.QueryContext(ctx, query, *arg)
+	if err != nil {
+		return nil, fmt.Errorf("find what is distributed: %w", err)
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return nil, fmt.Errorf("nothing is published here yet: %w", ErrNotFound)
+	}
+	var s shelf
+	if err := rows.Scan(&s.publication, &s.version, &s.repository, &s.number, &s.changed); err != nil {
+		return nil, fmt.Errorf("find what is distributed: %w", err)
+	}
+	// A date that never goes back, whatever the distribution is pointed at, so that clients which
+	// only compare dates see each change.
+	s.changed = max(s.changed, d.changed)
+	return &s, rows.Err()
+}
+
+// serveFrom finds a path on a shelf.
+func (a *App) serveFrom(ctx context.Context, s *shelf, whole, rel string) (*Served, error) {
+	if rel == "" || strings.HasSuffix(rel, "/") {
+		f, err := a.fileAt(ctx, s, rel+"index.html")
+		if f != nil || err != nil {
+			return a.openFile(ctx, s, f, err)
+		}
+		return a.listShelf(ctx, s, whole, rel)
+	}
+	f, err := a.fileAt(ctx, s, rel)
+	if f != nil || err != nil {
+		return a.openFile(ctx, s, f, err)
+	}
+	below, err := a.below(ctx, s, rel+"/", rel+"/", 1)
+	if err != nil {
+		return nil, err
+	}
+	if len(below) > 0 {
+		return &Served{Redirect: true}, nil
+	}
 	return nil, ErrNotFound
+}
+
+// A shelved file is one that a path leads to.
+type shelvedFile struct {
+	path            string
+	contentArtifact int64  // 0 for metadata
+	sha256          string // empty if its bytes are not here
+	size            int64
+}
+
+// openFile opens a file, which may mean to fetch it first.
+func (a *App) openFile(ctx context.Context, s *shelf, f *shelvedFile, err error) (*Served, error) {
+	if err != nil {
+		return nil, err
+	}
+	out := &ServedFile{Name: path.Base(f.path), Size: f.size, SHA256: f.sha256, Modified: s.changed}
+	if f.sha256 == "" {
+		if err := a.onDemand(ctx, f, out); err != nil {
+			return nil, err
+		}
+		return &Served{File: out}, nil
+	}
+	file, err := a.storage.blobs().Open(f.sha256)
+	if err != nil {
+		return nil, fmt.Errorf("open artifact %s: %w", f.sha256, err)
+	}
+	out.ReadSeekCloser = file
+	return &Served{File: out}, nil
 }

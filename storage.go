@@ -2,28 +2,92 @@ package pulp
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"os"
 
 	"github.com/gopulp/pulp/internal/blob"
 )
 
-// Storage keeps artifacts.
-type Storage interface{}
+// Storage is where the bytes of artifacts lie, each under its sha256. [Dir] makes one.
+type Storage interface {
+	// blobs is the directory in which files are received and, for this kind of storage, kept.
+	blobs() *blob.Store
+}
 
-// Dir keeps artifacts in a directory.
-func Dir(path string) (Storage, error) { return nil, nil }
+type dirStorage struct{ store *blob.Store }
+
+func (d dirStorage) blobs() *blob.Store { return d.store }
+
+// Dir keeps artifacts in a directory, which it makes if need be.
+func Dir(path string) (Storage, error) {
+	s, err := blob.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open storage: %w", err)
+	}
+	return dirStorage{s}, nil
+}
 
 // Incoming is a file that came in with a request or from a remote: its bytes are stored and
 // hashed, but nothing knows them yet.
 type Incoming struct {
 	blob.Sums
-	Name string // the client's name for it, if it gave one
+	// Name is what the client called it; empty if it did not.
+	Name  string
+	w     *blob.Writer
+	opens func() (*os.File, error) // of a file that is not w's
 }
 
-// Discard removes the bytes, unless they have been kept. It may be called at any time.
-func (f *Incoming) Discard() {}
+// Discard removes the bytes, unless they have been kept. It may be called at any time, and
+// again.
+func (f *Incoming) Discard() {
+	if f != nil && f.w != nil {
+		_ = f.w.Abort() // what is left is swept
+	}
+}
 
-// Receive stores what r yields until its end.
+// Open returns the bytes, from their beginning.
+func (f *Incoming) Open() (*os.File, error) {
+	if f.opens != nil {
+		return f.opens()
+	}
+	return f.w.Open()
+}
+
+// Receive stores what r yields until its end. Whoever calls it keeps the file or discards it.
 func (a *App) Receive(ctx context.Context, r io.Reader) (*Incoming, error) {
-	return nil, nil
+	return a.spool(ctx, func(w io.Writer) error {
+		_, err := io.Copy(w, r)
+		return err
+	})
+}
+
+// spool stores what write writes.
+func (a *App) spool(ctx context.Context, write func(w io.Writer) error) (*Incoming, error) {
+	w, err := a.storage.blobs().Create(ctx, a.digests)
+	if err != nil {
+		return nil, fmt.Errorf("receive file: %w", err)
+	}
+	f := &Incoming{w: w}
+	if err = write(w); err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		f.Discard()
+		return nil, fmt.Errorf("receive file: %w", err)
+	}
+	f.Sums = w.Sums()
+	return f, nil
+}
+
+// keep makes the bytes of files durable under their names. Blob first, then row.
+func (a *App) keep(ctx context.Context, files ...*Incoming) error {
+	ws := make([]*blob.Writer, 0, len(files))
+	for _, f := range files {
+		ws = append(ws, f.w)
+	}
+	if err := a.storage.blobs().CommitAll(ctx, ws); err != nil {
+		return fmt.Errorf("keep files: %w", err)
+	}
+	return nil
 }

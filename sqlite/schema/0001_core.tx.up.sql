@@ -218,18 +218,18 @@ CREATE TABLE version_count (
 -- Rows with added or removed beyond repository.latest belong to the version that is being
 -- built and are invisible. `removed IS NULL` is for the one who builds it.
 CREATE TABLE repository_content (
-  id INTEGER PRIMARY KEY,
   repository_id INTEGER NOT NULL REFERENCES repository ON DELETE CASCADE,
   content_id INTEGER NOT NULL REFERENCES content,
   slot BLOB NOT NULL,
   added INTEGER NOT NULL,
-  removed INTEGER
-) STRICT;
+  removed INTEGER,
+  PRIMARY KEY (repository_id, content_id, added) -- serves: the units of a version in the order of their ids
+) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX repository_content_head ON repository_content (repository_id, slot) WHERE removed IS NULL; -- serves: one unit for each slot; replacing a unit
 CREATE INDEX repository_content_slot ON repository_content (repository_id, slot, added); -- serves: a path in a version
-CREATE INDEX repository_content_added ON repository_content (repository_id, added, content_id); -- serves: what a version holds or added; abandoning a version
-CREATE INDEX repository_content_removed ON repository_content (repository_id, removed, content_id) WHERE removed IS NOT NULL; -- serves: what a version removed
-CREATE INDEX repository_content_content ON repository_content (content_id, repository_id, added, removed); -- serves: where a unit is; orphans
+CREATE INDEX repository_content_added ON repository_content (repository_id, added); -- serves: what a version added; abandoning a version
+CREATE INDEX repository_content_removed ON repository_content (repository_id, removed) WHERE removed IS NOT NULL; -- serves: what a version removed
+CREATE INDEX repository_content_content ON repository_content (content_id, removed); -- serves: where a unit is; orphans
 
 -- Named settings for publications.
 CREATE TABLE publisher (

@@ -1,0 +1,143 @@
+package pulp
+
+import (
+	"context"
+	"encoding/json"
+	"reflect"
+
+	"github.com/uptrace/bun"
+
+	"github.com/gopulp/pulp/internal/schema"
+)
+
+// An Action is a further verb on an object: POST <object>/<name>/. [Do] makes one.
+type Action[M any] struct {
+	// Name is the last part of its path, and of its operation id.
+	Name string
+	// Summary says what it does. Empty makes one of the name.
+	Summary string
+
+	bind     func(v *view[M], act Action[M]) (in, out reflect.Type, call caller)
+	code     AnswerKind // of an answer that is no task; zero means OK
+	bodyName string     // the name of the body in the API's description
+}
+
+// caller does an action on the object that the request's path names.
+type caller func(ctx context.Context, r *Request) (*Answer, error)
+
+// Do makes an action of a function. In is a struct whose tags describe the body as those of a
+// model do (see [Serializer]); struct{} means that there is none. What f returns is the
+// answer, in the same way; for a *[Ticket] it is 202 with the task's href. f runs outside any
+// transaction: it opens [App.Tx] around what it writes and dispatches.
+func Do[M, In, Out any](name string, f func(ctx context.Context, m *M, in In) (Out, error)) Action[M] {
+	return Action[M]{Name: name, bind: bind(f)}
+}
+
+// ticketed is a Ticket of any result.
+type ticketed interface{ TaskID() ID }
+
+func bind[M, In, Out any](f func(ctx context.Context, m *M, in In) (Out, error)) func(*view[M], Action[M]) (reflect.Type, reflect.Type, caller) {
+	return func(v *view[M], act Action[M]) (reflect.Type, reflect.Type, caller) {
+		inType, outType := reflect.TypeFor[In](), reflect.TypeFor[Out]()
+		if outType.Kind() == reflect.Pointer {
+			outType = outType.Elem()
+		}
+		p, err := planOf(inType)
+		return inType, outType, func(ctx context.Context, r *Request) (*Answer, error) {
+			if err != nil {
+				return nil, err
+			}
+			db := v.app.db.Reader()
+			m, err := v.one(ctx, db, r.Vars)
+			if err != nil {
+				return nil, err
+			}
+			if err := v.allow(ctx, Update, m); err != nil {
+				return nil, err
+			}
+			var in In
+			if err := v.app.decoder(ctx, db).decode(p, r.Body.Fields, reflect.ValueOf(&in).Elem(), creating); err != nil {
+				return nil, err
+			}
+			out, err := f(ctx, m, in)
+			if err != nil {
+				return nil, err
+			}
+			return v.app.respond(ctx, out, act.code)
+		}
+	}
+}
+
+// respond makes the answer of an action.
+func (a *App) respond(ctx context.Context, out any, code AnswerKind) (*Answer, error) {
+	switch v := out.(type) {
+	case ticketed:
+		return a.accepted(ctx, v.TaskID()), nil
+	case *Answer:
+		return v, nil
+	}
+	if code == 0 {
+		code = OK
+	}
+	body, err := json.Marshal(out)
+	return &Answer{Kind: code, Body: body}, err
+}
+
+// accepted is the answer that names a task.
+func (a *App) accepted(ctx context.Context, id ID) *Answer {
+	b := appendString([]byte(`{"task":`), a.href(ctx, a.kinds[taskKind].ends[0], id.String(), nil))
+	return &Answer{Kind: Accepted, Body: append(b, '}')}
+}
+
+// operation is the action as the HTTP layer sees it.
+func (act Action[M]) operation(v *view[M], owner Plugin) Operation {
+	in, out, call := act.bind(v, act)
+	o := Operation{Method: "POST", Summary: act.Summary, Do: call, Codes: []AnswerKind{OK}}
+	if o.Summary == "" {
+		o.Summary = title(act.Name)
+	}
+	if act.code != 0 {
+		o.Codes = []AnswerKind{act.code}
+	}
+	if p, err := planOf(in); err == nil && len(p.fields) > 0 {
+		o.Body = p.object(act.bodyName)
+		if act.bodyName == "" {
+			o.Body.Name = in.Name()
+		}
+	}
+	if reflect.PointerTo(out).Implements(reflect.TypeFor[ticketed]()) || out == reflect.TypeFor[Answer]() {
+		o.Codes = []AnswerKind{Accepted}
+	} else if p, err := planOf(out); out.Kind() == reflect.Struct && err == nil {
+		o.Answer = p.object(act.bodyName)
+		if act.bodyName == "" {
+			o.Answer.Name = out.Name()
+		}
+	}
+	return v.operation(owner, act.Name, act.Name+"/", true, o)
+}
+
+// decoder reads bodies; references are looked up in db.
+func (a *App) decoder(ctx context.Context, db bun.IDB) *decoder {
+	return &decoder{valid: a.valid, seal: a.sealText, lookup: func(kind, href string) (int64, error) {
+		return a.find(ctx, db, kind, href)
+	}}
+}
+
+func (a *App) sealText(s string) Secret { return Secret(a.box.SealString(s)) }
+
+// Reveal opens a secret. It fails if the key in the data directory is not the one that sealed it.
+func (a *App) Reveal(s Secret) (string, error) {
+	if s == "" {
+		return "", nil
+	}
+	return a.box.UnsealString(string(s))
+}
+
+// objectOf describes a struct type that is no model.
+func objectOf[T any](name string) *schema.Object {
+	p, err := planOf(reflect.TypeFor[T]())
+	if err != nil {
+		return &schema.Object{Name: name}
+	}
+	return p.object(name)
+}

@@ -1,0 +1,109 @@
+package pulp
+
+import (
+	"context"
+	"fmt"
+)
+
+// claimTask makes a task running that is known to be runnable, unless somebody was quicker.
+const claimTask = `UPDATE task SET state = 'running', worker_id = ?1, attempt = attempt + 1, started_at = ?2, pulp_last_updated = ?2,
+  unblocked_at = ifnull(unblocked_at, ?2), message = NULL
+WHERE id = ?3 AND state = 'waiting'
+RETURNING pulp_id, name, attempt, exclusive, shared, record, created_by, logging_cid, args`
+
+// next claims the first ready task for a slot in use; nil if there is none. While the database
+// fails, it tries again.
+func (p *pool) next() (j *Job) {
+	_ = p.retry("claim a task", func(ctx context.Context) error {
+		if j = nil; !p.accepts() {
+			return nil
+		}
+		return p.app.inTx(ctx, func(ctx context.Context, s *scope) (err error) {
+			j, err = p.pop(ctx, s)
+			return err
+		})
+	})
+	return j
+}
+
+// pop claims the first ready task in s. Messages of tasks that are not waiting are dropped.
+func (p *pool) pop(ctx context.Context, s *scope) (*Job, error) {
+	for p.accepts() {
+		task, ok, err := p.app.ready.pop(ctx, s.tx)
+		if err != nil || !ok {
+			return nil, err
+		}
+		j, err := p.claim(ctx, s, task)
+		if err != nil {
+			return nil, err
+		}
+		if j != nil {
+			p.wake() // there may be more
+			return j, nil
+		}
+	}
+	return nil, nil
+}
+
+// claim makes a task running in s; nil if it is not waiting.
+func (p *pool) claim(ctx context.Context, s *scope, task int64) (*Job, error) {
+	as := assignment{id: task, worker: p.worker}
+	row := s.tx.Tx.QueryRowContext(ctx, claimTask, p.worker, p.app.now(), task)
+	err := row.Scan(&as.pulpID, &as.name, &as.attempt, &as.reserved.exclusive, &as.reserved.shared, &as.reserved.record,
+		&as.createdBy, &as.cid, &as.sealed)
+	if noRows(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("claim task %d: %w", task, err)
+	}
+	j := p.newJob(as)
+	s.onRollback(j.forget)
+	return j, nil
+}
+
+// A released is a task that has just become runnable.
+type released struct {
+	id       int64
+	priority int
+}
+
+// pass hands tasks that have just become runnable to free slots, and the rest to the ready
+// list. If own is set, the caller has a slot in use, and gets the first task for it. If the
+// list may hold tasks, it goes first, so that nobody overtakes by being released.
+func (a *App) pass(ctx context.Context, s *scope, tasks []released, own bool) (next *Job, err error) {
+	p := a.pool
+	straight := a.ready.isEmpty()
+	for _, t := range tasks {
+		switch {
+		case straight && own && next == nil && p.accepts():
+			next, err = p.claim(ctx, s, t.id)
+		case straight && p.take():
+			err = p.claimFor(ctx, s, t.id)
+		default:
+			err = a.push(ctx, s.tx, t.id, t.priority)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if own && next == nil {
+		return p.pop(ctx, s)
+	}
+	if !a.ready.isEmpty() {
+		s.onCommit(p.wake)
+	}
+	return next, nil
+}
+
+// claimFor claims a task for a slot that the caller has taken, to start after the commit.
+func (p *pool) claimFor(ctx context.Context, s *scope, task int64) error {
+	j, err := p.claim(ctx, s, task)
+	if j == nil {
+		p.give()
+		return err
+	}
+	s.onRollback(p.give)
+	s.onCommit(func() { p.launch(j) })
+	return nil
+}

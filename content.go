@@ -1,0 +1,211 @@
+package pulp
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/uptrace/bun"
+
+)
+
+// Content is a unit of content: what a plugin says of it (Detail), and files. It never
+// changes, except for its labels, and belongs to any number of repositories.
+type Content[D any] struct {
+	bun.BaseModel `bun:"table:content,alias:c"`
+	Master
+	Labels  Labels `bun:"pulp_labels,type:json" json:"pulp_labels" doc:"A dictionary of arbitrary key/value pairs used to describe a specific Content instance."`
+	Key     []byte `bun:"key" json:"-"`
+	Slot    []byte `bun:"slot" json:"-"`
+	Touched Time   `bun:"touched" json:"-"`
+	Detail  D      `bun:"detail,type:json" json:"-"`
+}
+
+func (c *Content[D]) named() *Named { return &Named{Labels: c.Labels} }
+
+// A ContentType declares a type of content whose own fields are D. The fields of D tagged key
+// are its natural key: there is never a second unit with the same values. Those tagged slot are
+// what a repository version holds one of: adding a unit removes the one that has the same
+// values.
+type ContentType[D any] struct {
+	// Name is the type's short name, usually the plugin's: "rpm". It is stored.
+	Name string
+	// Path is the last part of the collection's path: "packages". Empty means Name.
+	Path string
+	// Class is the name in the API's description. Empty makes "<Plugin><Name>Content".
+	Class string
+	// FromFile fills in what only the file tells, when a client creates a unit by uploading one.
+	// Nil means that the type cannot be created by clients.
+	FromFile func(ctx context.Context, d *D, f *Incoming) error
+	// Validate looks at what a client wrote before a task is dispatched. Nil means nothing more
+	// than the tags say.
+	Validate func(d *D) error
+	// FilePath is where the only file of a unit lies, relative to its repository. Nil means that a
+	// unit's files name their own paths, as in [Remotely].
+	FilePath func(d *D) string
+}
+
+// A contentFace is a type of content as the core sees it, without its Go type.
+type contentFace struct {
+	typ    int64
+	label  string
+	decl   Part
+	plan   *plan
+	single bool // one file, whose path is the only slot field
+}
+
+func (t *ContentType[D]) declaration() declaration {
+	return declaration{kind: contentKind, word: "Content", plural: "content", name: t.Name, class: t.Class, segment: t.Path}
+}
+
+func (t *ContentType[D]) declare(r *registry, owner Plugin) error {
+	d := t.declaration()
+	vs := &ViewSet[Content[D]]{
+		Path: d.path(owner), Name: words(title(owner.Name)) + " content", class: d.className(owner), kind: contentKind, typ: d.label(owner), decl: t,
+		Ops: List | Read, labels: true,
+		Serializer: Serializer[Content[D]]{Computed: fileFields[D](t.FilePath != nil)},
+		Filters:    contentFilters(),
+	}
+	if t.FromFile != nil {
+		vs.extra = func(v *view[Content[D]], owner Plugin) []Operation { return v.createContentOperations(owner, t) }
+	}
+	if err := vs.declare(r, owner); err != nil {
+		return err
+	}
+	p, err := planOf(reflect.TypeFor[D]())
+	if err != nil {
+		return err
+	}
+	face := &contentFace{typ: r.types[typeKey{contentKind, d.label(owner)}], label: d.label(owner), decl: t, plan: p}
+	var keys, slots []*field
+	for _, f := range p.fields {
+		if f.key {
+			keys = append(keys, f)
+		}
+		if f.slot {
+			slots = append(slots, f)
+		}
+	}
+	if len(keys) == 0 {
+		return fmt.Errorf("content type %q: no field is tagged key", t.Name)
+	}
+	face.single = t.FilePath != nil && len(slots) == 1
+	r.contents[face.typ] = face
+	r.indexFilters(contentKind, face.typ, p)
+	return nil
+}
+
+// A Unit is a unit of content that sync or an upload found: made by [ContentType.Unit].
+type Unit struct {
+	decl   Part
+	detail any
+	files  []Remotely
+}
+
+// Remotely is a file of a unit, as a remote offers it.
+type Remotely struct {
+	// Path is where it lies relative to the repository. Empty is right for types with a FilePath.
+	Path string
+	// URL is where its bytes are. Empty means that they are nowhere but here.
+	URL string
+	// SHA256 is the digest of its bytes in hex. Empty means that it is not known; such a file is
+	// always downloaded at once.
+	SHA256 string
+	// Size is its size in bytes; -1 means that it is not known.
+	Size int64
+
+	kept *Incoming // the bytes, if they came with the unit
+}
+
+// Unit makes a unit of this type.
+func (t *ContentType[D]) Unit(d D, files ...Remotely) *Unit {
+	if t.FilePath != nil {
+		for i := range files {
+			files[i].Path = t.FilePath(&d)
+		}
+	}
+	return &Unit{decl: t, detail: d, files: files}
+}
+
+// A row is a unit ready to be written.
+type contentRow struct {
+	face   *contentFace
+	key    [16]byte
+	slot   [16]byte
+	detail json.RawMessage
+}
+
+// row computes the key and the slot of a unit.
+func (r *registry) row(u *Unit) (*contentRow, error) {
+	var face *contentFace
+	for _, f := range r.contents {
+		if f.decl == u.decl {
+			face = f
+		}
+	}
+	if face == nil {
+		return nil, errors.New("the unit's type is not declared by a plugin of this App")
+	}
+	v := reflect.ValueOf(u.detail)
+	out := &contentRow{face: face}
+	var err error
+	if out.key, err = face.hash(v, func(f *field) bool { return f.key }); err != nil {
+		return nil, err
+	}
+	if out.slot, err = face.hash(v, func(f *field) bool { return f.slot }); err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(face.plan.fields, func(f *field) bool { return f.slot }) {
+		out.slot = out.key
+	}
+	out.detail, err = json.Marshal(u.detail)
+	return out, err
+}
+
+// hash is made of the type's label and the chosen fields of a detail, each as JSON, which no
+// two different values have in common.
+func (f *contentFace) hash(detail reflect.Value, chosen func(*field) bool) (out [16]byte, err error) {
+	b := append([]byte(f.label), 0)
+	for _, x := range f.plan.fields {
+		if !chosen(x) {
+			continue
+		}
+		if b, err = x.append(append(b, x.Name+":"...), detail, nil); err != nil {
+			return out, err
+		}
+		b = append(b, 0)
+	}
+	sum := sha256.Sum256(b)
+	copy(out[:], sum[:])
+	return out, nil
+}
+
+// slotOf is the slot of a unit with a file at a path, for types with one file whose path is
+// the slot.
+func (f *contentFace) slotOf(path string) (out [16]byte) {
+	b := append([]byte(f.label), 0)
+	for _, x := range f.plan.fields {
+		if x.slot {
+			b = append(appendString(append(b, x.Name+":"...), path), 0)
+		}
+	}
+	sum := sha256.Sum256(b)
+	copy(out[:], sum[:])
+	return out
+}
+
+// indexFilters makes the indexes that serve the filters of a type's own fields.
+func (r *registry) indexFilters(kindName string, typ int64, p *plan) {
+	for _, f := range p.fields {
+		if len(f.filters) == 0 {
+			continue
+		}
+		name := fmt.Sprintf("pulp_f_%s_%d_%s", kindName, typ, f.column)
+		r.indexes[name] = fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (json_extract(detail, '$.%s')) WHERE pulp_type = %d",
+			name, kindName, f.column, typ)
+	}
+}

@@ -1,0 +1,217 @@
+package pulp
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/uptrace/bun"
+
+	"github.com/gopulp/pulp/internal/schema"
+)
+
+const contentFilesSQL = `SELECT ca.content_id, ca.relative_path, ca.artifact_id, a.md5, a.sha1, a.sha224, a.sha256, a.sha384, a.sha512
+FROM content_artifact ca LEFT JOIN artifact a ON a.id = ca.artifact_id WHERE ca.content_id IN (SELECT value FROM json_each(?))`
+
+// A unitFile is a file of a unit with the digests of its artifact.
+type unitFile struct {
+	path     string
+	artifact *int64
+	digests  [6]*string // in the order of digestNames; nil where it is not here, or not computed
+}
+
+// filesOf reads the files of units: content id → files.
+func filesOf(ctx context.Context, db bun.IDB, ids []int64) (map[int64][]unitFile, error) {
+	rows, err := raw(db).QueryContext(ctx, contentFilesSQL, jsonIDs(ids))
+	if err != nil {
+		return nil, fmt.Errorf("read files of content: %w", err)
+	}
+	defer rows.Close()
+	out := make(map[int64][]unitFile, len(ids))
+	for rows.Next() {
+		var id int64
+		var f unitFile
+		d := &f.digests
+		if err := rows.Scan(&id, &f.path, &f.artifact, &d[0], &d[1], &d[2], &d[3], &d[4], &d[5]); err != nil {
+			return nil, fmt.Errorf("read files of content: %w", err)
+		}
+		out[id] = append(out[id], f)
+	}
+	return out, rows.Err()
+}
+
+// fileFields are the fields of a unit that tell of its files: of the only one, or of all.
+func fileFields[D any](single bool) []Computed[Content[D]] {
+	uri := schema.Value{Type: schema.String, Format: "uri", Nullable: true}
+	if !single {
+		return []Computed[Content[D]]{{Name: "artifacts", Doc: "A dict mapping relative paths inside the Content to the corresponding Artifact URLs.",
+			Value: schema.Value{Type: schema.Map, Items: &uri}, Values: artifactMaps[D]}}
+	}
+	out := []Computed[Content[D]]{{Name: "artifact", Doc: "Artifact file representing the physical content", Value: uri, Values: artifactLinks[D]}}
+	for i, name := range digestNames {
+		out = append(out, Computed[Content[D]]{Name: name, Doc: "The " + strings.ToUpper(name) + " checksum if available.",
+			Value: schema.Value{Type: schema.String, Nullable: true},
+			Values: func(ctx context.Context, db bun.IDB, ms []*Content[D]) ([]any, error) {
+				return eachFile(ctx, db, ms, func(f unitFile) any {
+					if f.digests[i] == nil {
+						return nil
+					}
+					return *f.digests[i]
+				})
+			}})
+	}
+	return out
+}
+
+// eachFile computes a value of the only file of each unit; null for a unit without one.
+func eachFile[D any](ctx context.Context, db bun.IDB, ms []*Content[D], value func(unitFile) any) ([]any, error) {
+	files, err := pageFiles(ctx, db, ms)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]any, len(ms))
+	for i, m := range ms {
+		if of := files[m.ID]; len(of) > 0 {
+			out[i] = value(of[0])
+		}
+	}
+	return out, nil
+}
+
+// pageFiles reads the files of a page once, for all the fields that tell of them.
+func pageFiles[D any](ctx context.Context, db bun.IDB, ms []*Content[D]) (map[int64][]unitFile, error) {
+	p, _ := ctx.Value(pageKey).(*pageMemo)
+	if p != nil && p.files != nil {
+		return p.files, nil
+	}
+	files, err := filesOf(ctx, db, idsOf(ms, func(m *Content[D]) int64 { return m.ID }))
+	if p != nil {
+		p.files = files
+	}
+	return files, err
+}
+
+// A pageMemo is what several computed fields of one page need.
+type pageMemo struct{ files map[int64][]unitFile }
+
+func artifactLinks[D any](ctx context.Context, db bun.IDB, ms []*Content[D]) ([]any, error) {
+	maps, err := artifactMaps(ctx, db, ms)
+	if err != nil {
+		return nil, err
+	}
+	for i, m := range maps {
+		maps[i] = nil
+		for _, href := range m.(map[string]*string) {
+			if href != nil {
+				maps[i] = *href
+			}
+		}
+	}
+	return maps, nil
+}
+
+func artifactMaps[D any](ctx context.Context, db bun.IDB, ms []*Content[D]) ([]any, error) {
+	files, err := pageFiles(ctx, db, ms)
+	if err != nil {
+		return nil, err
+	}
+	var ids []int64
+	for _, of := range files {
+		for _, f := range of {
+			if f.artifact != nil {
+				ids = append(ids, *f.artifact)
+			}
+		}
+	}
+	links, err := FromContext(ctx).links(ctx, db, artifactKind, ids)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]any, len(ms))
+	for i, m := range ms {
+		hrefs := map[string]*string{}
+		for _, f := range files[m.ID] {
+			hrefs[f.path] = nil
+			if f.artifact != nil {
+				href := links[*f.artifact]
+				hrefs[f.path] = &href
+			}
+		}
+		out[i] = hrefs
+	}
+	return out, nil
+}
+
+// The members of a version, and what it added and removed; the ?s are repository, previous and
+// own number of the version.
+const (
+	inVersionRange = "m.repository_id = ?0 AND m.added <= ?2 AND (m.removed IS NULL OR m.removed > ?2)"
+	addedInRange   = "m.repository_id = ?0 AND m.added > ?1 AND m.added <= ?2 AND (m.removed IS NULL OR m.removed > ?2)"
+	removedInRange = "m.repository_id = ?0 AND m.added <= ?1 AND m.removed > ?1 AND m.removed <= ?2"
+)
+
+func contentOf(rule string) string {
+	return "?TableAlias.id IN (SELECT m.content_id FROM repository_content m WHERE " + rule + ")"
+}
+
+func artifactOf(rule string) string {
+	return "?TableAlias.id IN (SELECT ca.artifact_id FROM repository_content m JOIN content_artifact ca ON ca.content_id = m.content_id WHERE " + rule + ")"
+}
+
+func contentFilters() []Filter {
+	return slices.Concat([]Filter{
+		membershipFilter("repository_version", contentOf(inVersionRange)),
+		membershipFilter("repository_version_added", contentOf(addedInRange)),
+		membershipFilter("repository_version_removed", contentOf(removedInRange)),
+	})
+}
+
+const rangeSQL = `SELECT v.repository_id, v.number,
+coalesce((SELECT max(number) FROM repository_version WHERE repository_id = v.repository_id AND complete AND number < v.number), -1)
+FROM repository_version v WHERE v.id = ?`
+
+// membershipFilter takes a version, or a repository for its latest one.
+func membershipFilter(name, rule string) Filter {
+	return Filter{Name: name, Doc: "Repository Version referenced by HREF/PRN", Value: schema.Value{Type: schema.String, Format: "uri"},
+		Where: func(ctx context.Context, value string) (Where, error) {
+			a := FromContext(ctx)
+			db := a.db.Reader()
+			t, ok := a.parseTarget(ctx, value)
+			if !ok || t.end.kind.name != versionKind && t.end.kind.name != repositoryKind {
+				return nil, Refuse("URI not valid for a repository version: %s", value)
+			}
+			id, err := a.find(ctx, db, t.end.kind.name, value)
+			if err != nil {
+				return nil, err
+			}
+			if t.end.kind.name == repositoryKind {
+				v, err := a.latestVersion(ctx, db, id)
+				if err != nil {
+					return nil, err
+				}
+				id = v.ID
+			}
+			var repository, number, prev int64
+			if err := db.DB.QueryRowContext(ctx, rangeSQL, id).Scan(&repository, &number, &prev); err != nil {
+				return nil, fmt.Errorf("read version: %w", err)
+			}
+			return func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where(rule, repository, prev, number) }, nil
+		}}
+}
+
+// contentFilter finds what holds one of the units that hrefs or PRNs name.
+func contentFilter(name, rule string) Filter {
+	value := Text()
+	if strings.HasSuffix(name, "__in") {
+		value = manyTexts
+	}
+	return Filter{Name: name, Doc: "Content Unit referenced by HREF/PRN", Value: value,
+		Where: func(ctx context.Context, value string) (Where, error) {
+			ids, err := FromContext(ctx).units(ctx, name, strings.Split(value, ","))
+			if err != nil {
+				return nil, err
+			}
+			return func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where(rule, bun.In(ids)) }, nil
+		}}
+}

@@ -1,0 +1,267 @@
+package pulp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"strings"
+
+	"github.com/uptrace/bun"
+)
+
+// one finds the object that a request's path names.
+func (v *view[M]) one(ctx context.Context, db bun.IDB, vars map[string]string) (*M, error) {
+	where := []Where{v.scope}
+	if v.parent != "" {
+		where = append(where, func(q *bun.SelectQuery) *bun.SelectQuery {
+			return q.Where("?TableAlias.number = ?", vars["number"]).
+				Where("?TableAlias.repository_id = (SELECT id FROM repository WHERE pulp_id = ?)", idOrNil(vars["pk"]))
+		})
+	} else {
+		key, err := v.keyOf(vars["pk"])
+		if err != nil {
+			return nil, ErrNotFound
+		}
+		where = append(where, func(q *bun.SelectQuery) *bun.SelectQuery {
+			return q.Where("?TableAlias.? = ?", bun.Ident(v.key), key)
+		})
+	}
+	return v.model.First(ctx, db, where...)
+}
+
+// keyOf reads a key from a path.
+func (v *view[M]) keyOf(text string) (any, error) {
+	if v.key == "pulp_id" {
+		return ParseID(text)
+	}
+	return text, nil
+}
+
+func idOrNil(text string) any {
+	id, err := ParseID(text)
+	if err != nil {
+		return nil
+	}
+	return id
+}
+
+func (v *view[M]) scope(q *bun.SelectQuery) *bun.SelectQuery {
+	if v.end.typ != 0 {
+		q = q.Where("?TableAlias.pulp_type = ?", v.end.typ)
+	}
+	if v.Scope != nil {
+		q = v.Scope(q)
+	}
+	return q
+}
+
+func (v *view[M]) allow(ctx context.Context, op Op, m *M) error {
+	if v.Allow == nil {
+		return nil
+	}
+	return v.Allow(ctx, op, m)
+}
+
+func (v *view[M]) read(ctx context.Context, r *Request) (*Answer, error) {
+	db := v.app.db.Reader()
+	m, err := v.one(ctx, db, r.Vars)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.allow(ctx, Read, m); err != nil {
+		return nil, err
+	}
+	return v.answer(ctx, db, OK, m, r)
+}
+
+// answer writes one object. r may be nil.
+func (v *view[M]) answer(ctx context.Context, db bun.IDB, kind AnswerKind, m *M, r *Request) (*Answer, error) {
+	var only, without []string
+	if r != nil {
+		only, without = list(r.Query, "fields"), list(r.Query, "exclude_fields")
+	}
+	out, err := v.codec.encode(ctx, db, []*M{m}, only, without)
+	if err != nil {
+		return nil, err
+	}
+	return &Answer{Kind: kind, Body: out[0]}, nil
+}
+
+// decode reads a body into m and validates the result.
+func (v *view[M]) decode(ctx context.Context, db bun.IDB, in map[string]json.RawMessage, old, m *M, how writing) error {
+	d := v.app.decoder(ctx, db)
+	if err := d.decode(v.codec.plan, in, reflect.ValueOf(m).Elem(), how); err != nil {
+		return err
+	}
+	if v.Serializer.Validate != nil {
+		if err := v.Serializer.Validate(ctx, db, old, m); err != nil {
+			return err
+		}
+	}
+	return v.taken(ctx, db, old, m)
+}
+
+func (v *view[M]) create(ctx context.Context, r *Request) (*Answer, error) {
+	if err := v.allow(ctx, Create, nil); err != nil {
+		return nil, err
+	}
+	m := v.fresh()
+	if err := v.decode(ctx, v.app.db.Reader(), r.Body.Fields, nil, m, creating); err != nil {
+		return nil, err
+	}
+	if v.Async&Create != 0 {
+		return v.dispatch(ctx, Create, nil, m, genericArgs{Path: v.Path, Body: r.Body.Fields})
+	}
+	err := v.app.Tx(ctx, func(ctx context.Context, tx bun.Tx) error { return v.insert(ctx, tx, m) })
+	if err != nil {
+		return nil, err
+	}
+	return v.answer(ctx, v.app.db.Reader(), Created, m, r)
+}
+
+// fresh makes an empty record of the view's type.
+func (v *view[M]) fresh() *M {
+	m := new(M)
+	if t, ok := any(m).(typed); ok {
+		t.setType(v.end.typ)
+	}
+	return m
+}
+
+// insert writes a new row and what belongs to it.
+func (v *view[M]) insert(ctx context.Context, tx bun.Tx, m *M) error {
+	if err := v.model.Insert(ctx, tx, m); err != nil {
+		return v.unique(err)
+	}
+	if v.Save == nil {
+		return nil
+	}
+	return v.Save(ctx, tx, nil, m)
+}
+
+// update answers PUT and PATCH.
+func (v *view[M]) update(how writing) func(context.Context, *Request) (*Answer, error) {
+	return func(ctx context.Context, r *Request) (*Answer, error) {
+		db := v.app.db.Reader()
+		old, err := v.one(ctx, db, r.Vars)
+		if err != nil {
+			return nil, err
+		}
+		if err := v.allow(ctx, Update, old); err != nil {
+			return nil, err
+		}
+		m := clone(old)
+		if err := v.decode(ctx, db, r.Body.Fields, old, m, how); err != nil {
+			return nil, err
+		}
+		if reflect.DeepEqual(old, m) {
+			return v.answer(ctx, db, OK, old, r)
+		}
+		if v.Async&Update != 0 {
+			args := genericArgs{Path: v.Path, Key: v.number(old), Body: r.Body.Fields, How: how}
+			return v.dispatch(ctx, Update, old, m, args)
+		}
+		var changed *M
+		err = v.app.Tx(ctx, func(ctx context.Context, tx bun.Tx) error {
+			changed, err = v.change(ctx, tx, v.primary(old), r.Body.Fields, how)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		return v.answer(ctx, v.app.db.Reader(), OK, changed, r)
+	}
+}
+
+// clone copies an object, but not what its pointers lead to: decoding replaces those.
+func clone[M any](m *M) *M {
+	c := *m
+	return &c
+}
+
+// change reads the row again inside the transaction, so that nothing that happened since the
+// request was validated is lost, and writes it.
+func (v *view[M]) change(ctx context.Context, tx bun.Tx, key any, in map[string]json.RawMessage, how writing) (*M, error) {
+	old, err := v.model.First(ctx, tx, func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("?TablePKs = ?", key) })
+	if err != nil {
+		return nil, err
+	}
+	m := clone(old)
+	if err := v.decode(ctx, tx, in, old, m, how); err != nil {
+		return nil, err
+	}
+	if err := v.model.Update(ctx, tx, m); err != nil {
+		return nil, v.unique(err)
+	}
+	if v.Save != nil {
+		err = v.Save(ctx, tx, old, m)
+	}
+	return m, err
+}
+
+func (v *view[M]) destroy(ctx context.Context, r *Request) (*Answer, error) {
+	m, err := v.one(ctx, v.app.db.Reader(), r.Vars)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.allow(ctx, Delete, m); err != nil {
+		return nil, err
+	}
+	if v.Async&Delete != 0 {
+		return v.dispatch(ctx, Delete, m, nil, genericArgs{Path: v.Path, Key: v.number(m)})
+	}
+	err = v.app.Tx(ctx, func(ctx context.Context, tx bun.Tx) error { return v.remove(ctx, tx, m) })
+	if err != nil {
+		return nil, err
+	}
+	return &Answer{Kind: NoContent}, nil
+}
+
+func (v *view[M]) remove(ctx context.Context, tx bun.Tx, m *M) error {
+	if v.Remove != nil {
+		if err := v.Remove(ctx, tx, m); err != nil {
+			return err
+		}
+	}
+	err := v.model.Delete(ctx, tx, m)
+	if err != nil && strings.Contains(err.Error(), "FOREIGN KEY constraint failed") {
+		return fmt.Errorf("the %s is in use: %w", v.Name, ErrConflict)
+	}
+	return err
+}
+
+// number is the primary key of a model whose writes are tasks; declare saw that it is one.
+func (v *view[M]) number(m *M) int64 {
+	n, _ := v.primary(m).(int64)
+	return n
+}
+
+func (v *view[M]) primary(m *M) any { return v.app.primaryKey(m) }
+
+// primaryKey is the value of the primary key of a bun struct.
+func (a *App) primaryKey(m any) any {
+	t := a.db.Reader().Dialect().Tables().Get(reflect.TypeOf(m).Elem())
+	return t.PKs[0].Value(reflect.ValueOf(m).Elem()).Interface()
+}
+
+var uniqueError = regexp.MustCompile(`UNIQUE constraint failed: (?:\w+\.\w+, )*\w+\.(\w+)`)
+
+// unique turns a violated constraint into the field's error.
+func (v *view[M]) unique(err error) error {
+	if err == nil || errors.Is(err, ErrNotFound) {
+		return err
+	}
+	match := uniqueError.FindStringSubmatch(err.Error())
+	if match == nil {
+		return err
+	}
+	for _, f := range v.codec.plan.fields {
+		if f.column == match[1] {
+			return FieldErrors{f.Name: {"This field must be unique."}}
+		}
+	}
+	return err
+}

@@ -1,0 +1,150 @@
+package pulp
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/uptrace/bun"
+)
+
+// A version that a distribution serves is protected: pinned itself, through a publication, or
+// as what a distribution of the repository serves at present (the newest version with a
+// publication, or the newest one).
+const protectedSQL = `SELECT v.id FROM repository_version v WHERE v.repository_id = ?1 AND (
+  EXISTS (SELECT 1 FROM distribution d WHERE d.version_id = v.id)
+  OR EXISTS (SELECT 1 FROM publication p JOIN distribution d ON d.publication_id = p.id WHERE p.version_id = v.id)
+  OR EXISTS (SELECT 1 FROM distribution d WHERE d.repository_id = ?1) AND v.number = coalesce(
+    (SELECT max(w.number) FROM repository_version w JOIN publication p ON p.version_id = w.id AND p.complete WHERE w.repository_id = ?1 AND w.complete),
+    (SELECT latest FROM repository WHERE id = ?1)))`
+
+// protected are the ids of a repository's versions that must not be deleted.
+func protected(ctx context.Context, db bun.IDB, repository int64) (map[int64]bool, error) {
+	rows, err := raw(db).QueryContext(ctx, protectedSQL, repository)
+	if err != nil {
+		return nil, fmt.Errorf("find protected versions: %w", err)
+	}
+	defer rows.Close()
+	out := map[int64]bool{}
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		out[id] = true
+	}
+	return out, rows.Err()
+}
+
+var errProtected = Refuse("The repository version cannot be deleted because it (or its publications) are currently being used to distribute content. Please update the necessary distributions first.")
+
+type deleteVersionArgs struct{ Version int64 }
+
+var deleteVersionTask = &Task[deleteVersionArgs, struct{}]{Name: "pulpcore.app.tasks.repository.delete_version", RunTx: runDeleteVersion}
+
+func runDeleteVersion(ctx context.Context, tx bun.Tx, _ *Job, args deleteVersionArgs) (struct{}, error) {
+	v, err := NewModel[Version]().First(ctx, tx, func(q *bun.SelectQuery) *bun.SelectQuery {
+		return q.Where("v.id = ? AND v.complete", args.Version)
+	})
+	if err != nil {
+		return struct{}{}, err
+	}
+	safe, err := protected(ctx, tx, v.RepositoryID)
+	if err != nil {
+		return struct{}{}, err
+	}
+	if safe[v.ID] {
+		return struct{}{}, errProtected
+	}
+	var others int
+	const othersSQL = "SELECT count(*) FROM repository_version WHERE repository_id = ? AND complete AND id <> ?"
+	if err := tx.Tx.QueryRowContext(ctx, othersSQL, v.RepositoryID, v.ID).Scan(&others); err != nil {
+		return struct{}{}, err
+	}
+	if others == 0 {
+		return struct{}{}, &TaskError{Code: "PLP0011", Text: "Cannot delete repository version. Repositories must have at least one repository version."}
+	}
+	return struct{}{}, hide(ctx, tx, v)
+}
+
+const (
+	hideVersionSQL      = "UPDATE repository_version SET complete = 0 WHERE id = ?"
+	dropPublicationsSQL = "DELETE FROM publication WHERE version_id = ?"
+	fallBackSQL         = `UPDATE repository SET latest = (SELECT max(number) FROM repository_version WHERE repository_id = ?1 AND complete)
+WHERE id = ?1`
+	neighboursSQL = `SELECT n.id, n.number, p.id, p.number FROM repository_version n
+LEFT JOIN repository_version p ON p.repository_id = n.repository_id AND p.number =
+  (SELECT max(number) FROM repository_version WHERE repository_id = n.repository_id AND complete AND number < n.number)
+WHERE n.repository_id = ?1 AND n.number =
+  (SELECT min(number) FROM repository_version WHERE repository_id = ?1 AND complete AND number > ?2)`
+)
+
+// hide makes a version disappear: at once for readers; its rows go when the repository is next
+// changed. The version after it then counts its changes, too.
+func hide(ctx context.Context, tx bun.Tx, v *Version) error {
+	for _, step := range []struct {
+		query string
+		arg   int64
+	}{{hideVersionSQL, v.ID}, {dropPublicationsSQL, v.ID}, {fallBackSQL, v.RepositoryID}} {
+		if _, err := tx.Tx.ExecContext(ctx, step.query, step.arg); err != nil {
+			return fmt.Errorf("delete version %d: %w", v.Number, err)
+		}
+	}
+	var next, prev Version
+	var prevID, prevNumber *int64
+	rows, err := tx.Tx.QueryContext(ctx, neighboursSQL, v.RepositoryID, v.Number)
+	if err != nil {
+		return fmt.Errorf("delete version %d: %w", v.Number, err)
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return rows.Err()
+	}
+	if err := rows.Scan(&next.ID, &next.Number, &prevID, &prevNumber); err != nil {
+		return err
+	}
+	next.RepositoryID, prev.Number = v.RepositoryID, -1
+	if prevID != nil {
+		prev.ID, prev.Number = *prevID, *prevNumber
+	}
+	if err := rows.Close(); err != nil {
+		return err
+	}
+	return recount(ctx, tx, &next, &prev)
+}
+
+const retainSQL = `SELECT v.id, v.number FROM repository_version v JOIN repository r ON r.id = v.repository_id
+WHERE v.repository_id = ? AND v.complete AND r.retain_repo_versions IS NOT NULL
+ORDER BY v.number DESC LIMIT -1 OFFSET (SELECT coalesce(retain_repo_versions, 0) FROM repository WHERE id = ?1)`
+
+// retain deletes the versions that the repository does not want to keep.
+func (a *App) retain(ctx context.Context, tx bun.Tx, repository int64) error {
+	rows, err := tx.Tx.QueryContext(ctx, retainSQL, repository)
+	if err != nil {
+		return fmt.Errorf("retain versions: %w", err)
+	}
+	defer rows.Close()
+	var old []*Version
+	for rows.Next() {
+		v := &Version{RepositoryID: repository}
+		if err := rows.Scan(&v.ID, &v.Number); err != nil {
+			return err
+		}
+		old = append(old, v)
+	}
+	if err := rows.Err(); err != nil || len(old) == 0 {
+		return err
+	}
+	safe, err := protected(ctx, tx, repository)
+	if err != nil {
+		return err
+	}
+	for _, v := range old {
+		if safe[v.ID] {
+			continue
+		}
+		if err := hide(ctx, tx, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,187 @@
+package pulp
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/uptrace/bun"
+
+	"github.com/gopulp/pulp/internal/schema"
+)
+
+// A Distribution is where clients find content: a path, and the repository, version or
+// publication that is served below it.
+type Distribution[D any] struct {
+	bun.BaseModel `bun:"table:distribution,alias:d"`
+	Master
+	Named
+	BasePath      string `bun:"base_path" json:"base_path" validate:"required,relpath" pulp:"unique" doc:"The base (relative) path component of the published url. Avoid paths that overlap with other distribution base paths (e.g. \"foo\" and \"foo/bar\")"`
+	Hidden        bool   `bun:"hidden" json:"hidden" default:"false" doc:"Whether this distribution should be shown in the content app."`
+	RepositoryID  *int64 `bun:"repository_id" json:"repository" pulp:"ref=repository,filter" doc:"The latest RepositoryVersion for this Repository will be served."`
+	VersionID     *int64 `bun:"version_id" json:"repository_version" pulp:"ref=repository_version" doc:"RepositoryVersion to be served."`
+	PublicationID *int64 `bun:"publication_id" json:"publication" pulp:"ref=publication" doc:"Publication to be served."`
+	RemoteID      *int64 `bun:"remote_id" json:"-"`
+	Detail        D      `bun:"detail,type:json" json:"-"`
+}
+
+// A DistributionType declares a type of distribution whose own fields are D.
+type DistributionType[D any] struct {
+	// Name is the type's short name, usually the plugin's. It is stored.
+	Name string
+	// Class is the name in the API's description. Empty makes "<Plugin><Name>Distribution".
+	Class string
+	// FromPublication says that only what is published is served: a distribution of a repository
+	// serves the newest publication of its newest published version. False serves the versions
+	// themselves.
+	FromPublication bool
+}
+
+// The names that writing distributions reserves: all that change a base path one after another,
+// and everything that looks at all distributions against those.
+const (
+	basePathName      = Name("distribution.base_path")
+	distributionsName = Name("distributions")
+)
+
+func (t *DistributionType[D]) declaration() declaration {
+	return declaration{kind: distributionKind, word: "Distribution", plural: "distributions", name: t.Name, class: t.Class}
+}
+
+func (t *DistributionType[D]) declare(r *registry, owner Plugin) error {
+	d := t.declaration()
+	vs := &ViewSet[Distribution[D]]{
+		Path: d.path(owner), class: d.className(owner), kind: distributionKind, typ: d.label(owner), decl: t, labels: true,
+		Async: Create | Update | Delete,
+		Filters: append(pathFilters(), contentFilter("with_content", distributionsWith), Filter{
+			Name: "repository__in", Doc: "Multiple values may be separated by commas.", Value: manyTexts, Where: repositoriesIn}),
+		Serializer: Serializer[Distribution[D]]{
+			Validate: func(ctx context.Context, db bun.IDB, old, m *Distribution[D]) error {
+				return validDistribution(ctx, db, m)
+			},
+			Computed: distributionFields[D](),
+		},
+		Reserve: func(op Op, old, m *Distribution[D]) []Reservation {
+			rs := []Reservation{Shared(distributionsName)}
+			if op != Create {
+				rs = append(rs, Exclusive(old))
+			}
+			if op == Create || op == Update && old.BasePath != m.BasePath {
+				rs = append(rs, Exclusive(basePathName))
+			}
+			return rs
+		},
+	}
+	if err := vs.declare(r, owner); err != nil {
+		return err
+	}
+	r.fromPublication[r.types[typeKey{distributionKind, d.label(owner)}]] = t.FromPublication
+	return nil
+}
+
+// overlapSQL finds a distribution whose base path is a directory of another one's, by seeks: one
+// for each directory above the path, and a range for what is below it.
+const overlapSQL = `SELECT base_path FROM distribution WHERE domain_id = ?1 AND id <> ?2 AND base_path IN (SELECT value FROM json_each(?3))
+UNION ALL SELECT base_path FROM distribution WHERE domain_id = ?1 AND id <> ?2 AND base_path > ?4 || '/' AND base_path < ?4 || '0' LIMIT 1`
+
+func validDistribution[D any](ctx context.Context, db bun.IDB, m *Distribution[D]) error {
+	errs := FieldErrors{}
+	n := 0
+	for _, id := range []*int64{m.RepositoryID, m.VersionID, m.PublicationID} {
+		if id != nil {
+			n++
+		}
+	}
+	if n > 1 {
+		errs.Add(NonField, "Only one of the attributes 'repository', 'repository_version' and 'publication' may be used simultaneously.")
+	}
+	if !CanonicalPath(m.BasePath) {
+		errs.Add("base_path", "Must be a relative path without white space, '?', '#' and empty, '.' or '..' parts.")
+	}
+	if len(errs) > 0 {
+		return errs
+	}
+	var other string
+	args := []any{FromContext(ctx).domain.ID, m.ID, jsonTexts(prefixes(m.BasePath)), m.BasePath}
+	if err := scanOne(ctx, db, overlapSQL, args, &other); err != nil {
+		return fmt.Errorf("compare base paths: %w", err)
+	}
+	if other != "" {
+		errs.Add("base_path", "Overlaps with existing distribution base path '%s'", other)
+	}
+	return errs.OrNil()
+}
+
+// prefixes are the directories above a path.
+func prefixes(path string) (out []string) {
+	for dir := parentPath(path); dir != ""; dir = parentPath(dir) {
+		out = append(out, dir)
+	}
+	return out
+}
+
+func pathFilters() []Filter {
+	out := textFilters("base_path", "d.base_path")
+	keep := map[string]bool{"base_path": true, "base_path__contains": true, "base_path__icontains": true, "base_path__in": true}
+	n := 0
+	for _, f := range out {
+		if keep[f.Name] {
+			out[n] = f
+			n++
+		}
+	}
+	return out[:n]
+}
+
+func repositoriesIn(ctx context.Context, value string) (Where, error) {
+	a := FromContext(ctx)
+	var ids []int64
+	for text := range strings.SplitSeq(value, ",") {
+		id, err := a.find(ctx, a.db.Reader(), repositoryKind, strings.TrimSpace(text))
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("d.repository_id IN (?)", bun.In(ids)) }, nil
+}
+
+const distributionsWith = `EXISTS (SELECT 1 FROM repository_version v JOIN repository_content m ON m.repository_id = v.repository_id
+	WHERE m.content_id IN (?) AND m.added <= v.number AND (m.removed IS NULL OR m.removed > v.number) AND v.id = coalesce(d.version_id,
+	(SELECT version_id FROM publication WHERE id = d.publication_id),
+	(SELECT w.id FROM repository_version w JOIN repository r ON r.id = w.repository_id AND r.latest = w.number WHERE r.id = d.repository_id)))`
+
+// distributionFields are the address of a distribution, and when what it serves was made.
+func distributionFields[D any]() []Computed[Distribution[D]] {
+	return []Computed[Distribution[D]]{
+		{Name: "base_url", Doc: "The URL for accessing the publication as defined by this distribution.", Value: schema.Value{Type: schema.String, Format: "uri"},
+			Values: func(ctx context.Context, _ bun.IDB, ms []*Distribution[D]) ([]any, error) {
+				out := make([]any, len(ms))
+				for i, m := range ms {
+					out[i] = FromContext(ctx).contentURL(ctx, m.BasePath)
+				}
+				return out, nil
+			}},
+		{Name: "no_content_change_since", Doc: "Timestamp since when the distributed content served by this distribution has not changed. If equals to null, no guarantee is provided about content changes.",
+			Value: schema.Value{Type: schema.String, Format: "date-time", Nullable: true}, Values: pinnedSince[D]},
+	}
+}
+
+func (a *App) contentURL(ctx context.Context, basePath string) string {
+	return a.cfg.ContentOrigin + prefixOf(ctx) + a.ContentPath() + basePath + "/"
+}
+
+func pinnedSince[D any](ctx context.Context, db bun.IDB, ms []*Distribution[D]) ([]any, error) {
+	out := make([]any, len(ms))
+	for i, m := range ms {
+		if m.PublicationID == nil {
+			continue
+		}
+		var made int64
+		if err := scanOne(ctx, db, "SELECT pulp_created FROM publication WHERE id = ?", []any{*m.PublicationID}, &made); err != nil {
+			return nil, err
+		}
+		out[i] = Time(made).String()
+	}
+	return out, nil
+}

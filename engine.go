@@ -1,0 +1,50 @@
+package pulp
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+)
+
+// An engine is what an App has for its tasks. The rows are the truth; all that is here may be
+// forgotten at any time, at the price of a later start.
+type engine struct {
+	ready   *queue
+	pool    *pool
+	live    liveJobs
+	waiters *waiters
+}
+
+func newEngine(a *App) *engine {
+	workers := a.cfg.Workers
+	if workers == 0 {
+		workers = max(4, runtime.NumCPU())
+	}
+	return &engine{ready: newQueue(a.db.Writer()), pool: newPool(a, max(0, workers)), waiters: newWaiters()}
+}
+
+// The failures of a handler that neither succeeds nor says why. They are all that the record
+// says: stacks and values are for the log.
+var (
+	errPanicked = fmt.Errorf("the task panicked; the log of its process has the details")
+	errExited   = fmt.Errorf("the task ended its goroutine without returning")
+)
+
+// spawn calls f on a goroutine of its own and returns a channel that yields its error. A
+// panic is logged and becomes an error, and so does a Goexit.
+func spawn(log *slog.Logger, f func() error) <-chan error {
+	done := make(chan error, 1)
+	go func() {
+		err := errExited
+		defer func() { done <- err }()
+		defer func() {
+			if p := recover(); p != nil {
+				log.Error("task panicked", "panic", p, "stack", string(debug.Stack()))
+				err = errPanicked
+			}
+		}()
+		err = f()
+	}()
+	return done
+}

@@ -1,0 +1,270 @@
+package pulp
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gopulp/pulp/internal/schema"
+)
+
+// A field is one member of an object's outer face: where it lies in the struct and in the
+// table, how it is written and read, and what is allowed.
+type field struct {
+	schema.Field
+	index     []int
+	typ       reflect.Type // without pointer
+	pointer   bool
+	column    string // the column, or the key in the detail
+	detail    bool
+	ref       string // the kind that it refers to; empty for none
+	rules     string // for the validator
+	def       json.RawMessage
+	immutable bool
+	secret    bool
+	unique    bool
+	raw       bool // blanks at the ends are data
+	blank     bool // may be an empty string
+	key, slot bool
+	hidden    bool     // stored, and may be filtered by, but no client sees or sets it
+	filters   []string // the names under which it can be filtered; nil for none
+}
+
+// A plan is the outer face of a struct type: made once, at Open, and the only thing that
+// looks at tags.
+type plan struct {
+	typ    reflect.Type
+	fields []*field
+	byName map[string]*field
+}
+
+var (
+	timeType   = reflect.TypeFor[Time]()
+	idType     = reflect.TypeFor[ID]()
+	labelsType = reflect.TypeFor[Labels]()
+	secretType = reflect.TypeFor[Secret]()
+	rawType    = reflect.TypeFor[json.RawMessage]()
+)
+
+// planOf makes the plan of a struct type, or reports all that is wrong with its tags.
+func planOf(t reflect.Type) (*plan, error) {
+	p := &plan{typ: t, byName: map[string]*field{}}
+	errs := p.add(t, nil, false)
+	return p, errors.Join(errs...)
+}
+
+func (p *plan) add(t reflect.Type, index []int, detail bool) (errs []error) {
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		at := append(slices.Clone(index), i)
+		if sf.Anonymous && sf.Type.Kind() == reflect.Struct {
+			if sf.Type.PkgPath() != "github.com/uptrace/bun/schema" {
+				errs = append(errs, p.add(sf.Type, at, detail)...)
+			}
+			continue
+		}
+		name, _, _ := strings.Cut(sf.Tag.Get("json"), ",")
+		switch {
+		case sf.Name == "Detail" && strings.HasPrefix(sf.Tag.Get("bun"), "detail,") && sf.Type.Kind() == reflect.Struct:
+			errs = append(errs, p.add(sf.Type, at, true)...)
+		case !sf.IsExported() || name == "-":
+		default:
+			f, err := newField(sf, at, detail)
+			if err == nil && p.byName[f.Name] != nil {
+				err = fmt.Errorf("is there twice (%s)", f.Name)
+			}
+			if err != nil {
+				errs = append(errs, fmt.Errorf("%s.%s: %w", t, sf.Name, err))
+				continue
+			}
+			p.fields = append(p.fields, f)
+			p.byName[f.Name] = f
+		}
+	}
+	return errs
+}
+
+func newField(sf reflect.StructField, index []int, detail bool) (*field, error) {
+	f := &field{index: index, typ: sf.Type, detail: detail}
+	f.Name, _, _ = strings.Cut(sf.Tag.Get("json"), ",")
+	if f.Name == "" {
+		return nil, errors.New(`has no json tag; json:"-" leaves it out`)
+	}
+	if f.typ.Kind() == reflect.Pointer {
+		f.typ, f.pointer = f.typ.Elem(), true
+	}
+	f.column, _, _ = strings.Cut(sf.Tag.Get("bun"), ",")
+	if f.column == "" || detail {
+		f.column = f.Name
+	}
+	f.Doc = sf.Tag.Get("doc")
+	f.Value = valueOf(f.typ)
+	f.Value.Nullable = f.pointer || f.typ == timeType
+	f.secret = f.typ == secretType
+	f.WriteOnly, f.raw = f.secret, f.secret
+	if err := f.words(sf.Tag.Get("pulp")); err != nil {
+		return nil, err
+	}
+	f.rule(sf.Tag.Get("validate"))
+	return f, f.preset(sf)
+}
+
+// words reads the pulp tag.
+func (f *field) words(tag string) error {
+	for word := range strings.SplitSeq(tag, ",") {
+		word, value, _ := strings.Cut(strings.TrimSpace(word), "=")
+		switch word {
+		case "":
+		case "readonly":
+			f.ReadOnly = true
+		case "hidden":
+			f.ReadOnly, f.hidden = true, true
+		case "writeonly":
+			f.WriteOnly = true
+		case "immutable":
+			f.immutable = true
+		case "unique":
+			f.unique = true
+		case "raw":
+			f.raw = true
+		case "blank":
+			f.blank = true
+		case "key":
+			f.key = true
+		case "slot":
+			f.slot = true
+		case "filter":
+			if value == "" {
+				value = f.Name
+			}
+			f.filters = append(f.filters, value)
+		case "ref":
+			if f.ref = value; f.typ.Kind() != reflect.Int64 {
+				return errors.New("a ref must be an int64 or a *int64")
+			}
+			f.Value.Type, f.Value.Format = schema.String, "uri"
+		case "format":
+			f.Value.Format = value
+		default:
+			return fmt.Errorf("unknown word %q in the pulp tag", word)
+		}
+	}
+	return nil
+}
+
+// rule reads the validate tag: what the schema can say goes there, the rest is for the validator.
+func (f *field) rule(tag string) {
+	var rest []string
+	for word := range strings.SplitSeq(tag, ",") {
+		name, value, _ := strings.Cut(word, "=")
+		switch name {
+		case "":
+			continue
+		case "required":
+			f.Required = true
+			continue
+		case "oneof":
+			f.Value.Enum = strings.Fields(value)
+			continue
+		case "min", "gte":
+			f.bound(value, &f.Value.Min, &f.Value.MinLen)
+		case "max", "lte":
+			f.bound(value, &f.Value.Max, &f.Value.MaxLen)
+		case "url":
+			f.Value.Format = "uri"
+		}
+		rest = append(rest, word)
+	}
+	f.rules = strings.Join(rest, ",")
+}
+
+func (f *field) bound(value string, number, length **int64) {
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil {
+		return
+	}
+	if f.Value.Type == schema.String {
+		*length = &n
+	} else {
+		*number = &n
+	}
+}
+
+// preset reads the default tag.
+func (f *field) preset(sf reflect.StructField) error {
+	text, ok := sf.Tag.Lookup("default")
+	if !ok {
+		return nil
+	}
+	f.def = json.RawMessage(text)
+	if f.Value.Type == schema.String {
+		f.def, _ = json.Marshal(text)
+	}
+	if err := json.Unmarshal(f.def, &f.Value.Default); err != nil {
+		return fmt.Errorf("default %q: %w", text, err)
+	}
+	f.Required = false
+	return nil
+}
+
+// valueOf describes a Go type as JSON.
+func valueOf(t reflect.Type) schema.Value {
+	switch t {
+	case timeType:
+		return schema.Value{Type: schema.String, Format: "date-time"}
+	case idType:
+		return schema.Value{Type: schema.String, Format: "uuid"}
+	case labelsType:
+		return schema.Value{Type: schema.Map, Items: &schema.Value{Type: schema.String, Nullable: true}}
+	case rawType:
+		return schema.Value{Type: schema.Any}
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return schema.Value{Type: schema.String}
+	case reflect.Bool:
+		return schema.Value{Type: schema.Boolean}
+	case reflect.Int64, reflect.Uint64:
+		return schema.Value{Type: schema.Integer, Format: "int64"}
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32:
+		return schema.Value{Type: schema.Integer}
+	case reflect.Float32, reflect.Float64:
+		return schema.Value{Type: schema.Number, Format: "double"}
+	case reflect.Slice, reflect.Array:
+		items := valueOf(t.Elem())
+		return schema.Value{Type: schema.Array, Items: &items}
+	case reflect.Map:
+		items := valueOf(t.Elem())
+		return schema.Value{Type: schema.Map, Items: &items}
+	case reflect.Pointer:
+		v := valueOf(t.Elem())
+		v.Nullable = true
+		return v
+	case reflect.Struct:
+		return structValue(t)
+	}
+	return schema.Value{Type: schema.Any}
+}
+
+func structValue(t reflect.Type) schema.Value {
+	p, err := planOf(t)
+	if err != nil {
+		return schema.Value{Type: schema.Map}
+	}
+	return schema.Value{Type: schema.Map, Object: p.object("")}
+}
+
+// object is the plan as the HTTP layer documents it.
+func (p *plan) object(name string) *schema.Object {
+	o := &schema.Object{Name: name}
+	for _, f := range p.fields {
+		if !f.hidden {
+			o.Fields = append(o.Fields, f.Field)
+		}
+	}
+	return o
+}

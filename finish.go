@@ -1,0 +1,184 @@
+package pulp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/uptrace/bun"
+)
+
+// endTask records the end of a task, if it still belongs to this attempt. A task that was
+// canceled meanwhile ends as canceled, whatever its handler returned.
+const endTask = `UPDATE task SET finished_at = ?1, pulp_last_updated = ?1,
+  state = CASE state WHEN 'running' THEN ?2 ELSE 'canceled' END,
+  result = CASE state WHEN 'running' THEN ?3 END,
+  error = CASE state WHEN 'running' THEN ?4 END
+WHERE id = ?5 AND worker_id = ?6 AND attempt = ?7 AND state IN ('running', 'canceling')
+RETURNING state`
+
+// perform runs the handler of a task. A RunTx handler is left to finish.
+func (p *pool) perform(j *Job) outcome {
+	typ, known := p.app.tasks[j.name]
+	if !known {
+		return failed(fmt.Errorf("this App has no task type %q", j.name))
+	}
+	if cause := context.Cause(j.ctx); cause != nil {
+		return ended(Failed, reasonShutdown) // if it was canceled, finish says so
+	}
+	if j.plain == nil {
+		var err error
+		if j.plain, err = p.app.box.Unseal(j.sealed); err != nil {
+			return failed(fmt.Errorf("open arguments: %w", err))
+		}
+	}
+	if typ.run == nil {
+		return outcome{}
+	}
+	ctx, stop := typ.limit(j.ctx)
+	defer stop()
+	var result []byte
+	done := spawn(j.Log(), func() (err error) {
+		result, err = typ.run(ctx, j, j.plain)
+		return err
+	})
+	select {
+	case err := <-done:
+		if err != nil && errors.Is(context.Cause(j.ctx), errShutdown) {
+			return ended(Failed, reasonShutdown)
+		}
+		return outcomeOf(result, explain(ctx, err))
+	case <-p.last.Done():
+		return ended(Failed, reasonShutdown)
+	}
+}
+
+// limit returns the context of a handler of that type.
+func (t taskType) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	if t.timeout == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, t.timeout, &TaskError{Text: fmt.Sprintf("The task took longer than %s.", t.timeout)})
+}
+
+// explain returns the error of a handler, or why its context ended if that is the reason.
+func explain(ctx context.Context, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		if cause := context.Cause(ctx); cause != nil {
+			return cause
+		}
+	}
+	return err
+}
+
+// finish commits the end of a task and, with it, the claim of the next one for the same slot;
+// nil if there is none. While the database fails, it tries again: no outcome is dropped.
+func (p *pool) finish(j *Job, out outcome) (next *Job) {
+	var rest bool
+	err := p.retry("record the end of a task", func(ctx context.Context) error {
+		next = nil
+		return p.app.inTx(ctx, func(ctx context.Context, s *scope) (err error) {
+			next, rest, err = p.app.end(ctx, s, j, out)
+			return err
+		})
+	})
+	if err != nil {
+		j.Log().Warn("a task is not ended by who ran it", "error", err)
+		j.forget()
+		p.app.tellEnd(j.id)
+		return p.next()
+	}
+	p.app.releaseRest(j.ctx, j.id, j.reserved, rest)
+	return next
+}
+
+// end ends a task in s: the writes that belong to its success, its final state, its
+// reservations, those who waited for them, and the next task of its slot.
+func (a *App) end(ctx context.Context, s *scope, j *Job, out outcome) (next *Job, rest bool, err error) {
+	if out.state == "" || out.state == Completed && j.hasFinish() {
+		if out, err = a.concludeFenced(ctx, s, j, out); err != nil {
+			return nil, false, err
+		}
+	}
+	row := s.tx.Tx.QueryRowContext(ctx, endTask, a.now(), string(out.state), nullable(out.result), nullable(out.err), j.id, j.worker, j.attempt)
+	switch err := row.Scan(&out.state); {
+	case noRows(err):
+		return nil, false, ErrLost
+	case err != nil:
+		return nil, false, fmt.Errorf("record end of task %d: %w", j.id, err)
+	case out.state == Canceled:
+		out.result, out.err = nil, nil
+	}
+	if err := j.writeRest(ctx, s.tx, out.state); err != nil {
+		return nil, false, err
+	}
+	freed, rest, err := a.free(ctx, s.tx, j.id, j.reserved)
+	if err != nil {
+		return nil, false, err
+	}
+	if next, err = a.pass(ctx, s, freed, true); err != nil {
+		return nil, false, err
+	}
+	s.onCommit(func() {
+		j.removeDir()
+		j.forget()
+		a.waiters.tell(j.id, out)
+	})
+	return next, rest, nil
+}
+
+// concludeFenced runs what must not run once the task was canceled or lost.
+func (a *App) concludeFenced(ctx context.Context, s *scope, j *Job, out outcome) (outcome, error) {
+	state, err := j.state(ctx, s.tx)
+	if err != nil || state == Canceling {
+		return outcome{state: Canceled}, err
+	}
+	j.inTx.Store(true)
+	return a.conclude(context.WithValue(j.ctx, txKey, s), s.tx, s, j, out)
+}
+
+// conclude runs, in the transaction that ends a task, a RunTx handler and what was given to
+// OnFinish. If any of it fails, nothing of it stays, and the task is failed.
+func (a *App) conclude(ctx context.Context, tx bun.Tx, s *scope, j *Job, out outcome) (outcome, error) {
+	typ := a.tasks[j.name]
+	begun := a.clock()
+	defer func() {
+		if took := a.clock().Sub(begun); took > slowInline && typ.runTx != nil {
+			typ.slow.Add(1)
+			j.Log().Warn("a task kept all writers waiting; it should be quicker, or have Run instead of RunTx", "took", took)
+		}
+	}()
+	result := out.result
+	failure, err := savepoint(ctx, tx, s, func() error {
+		ctx, stop := typ.limit(ctx)
+		defer stop()
+		if typ.runTx == nil {
+			ctx = context.WithoutCancel(ctx) // the handler has succeeded already
+		}
+		return <-spawn(j.Log(), func() (err error) {
+			if typ.runTx != nil {
+				if result, err = typ.runTx(ctx, tx, j, j.plain); err != nil {
+					return explain(ctx, err)
+				}
+			}
+			return j.runFinish(ctx, tx)
+		})
+	})
+	return outcomeOf(result, failure), err
+}
+
+// runFinish calls what was given to OnFinish, also by one of these functions.
+func (j *Job) runFinish(ctx context.Context, tx bun.Tx) error {
+	for i := 0; ; i++ {
+		j.mu.Lock()
+		if i >= len(j.finish) {
+			j.mu.Unlock()
+			return nil
+		}
+		f := j.finish[i]
+		j.mu.Unlock()
+		if err := f(ctx, tx); err != nil {
+			return err
+		}
+	}
+}

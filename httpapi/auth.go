@@ -1,0 +1,111 @@
+package httpapi
+
+import (
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gopulp/pulp"
+)
+
+// An Authenticator finds out who makes a request. It returns
+//
+//   - the caller, with an AccountID or a Username, if the credentials of its sort are right,
+//   - the zero Caller if there are none of its sort: then the next Authenticator is asked,
+//   - an error that is [pulp.ErrUnauthenticated] if they are wrong: the request is refused,
+//     with the sentence of the error's method Detail() string if it has one,
+//   - any other error if it could not find out.
+//
+// It may be called by any number of goroutines.
+type Authenticator func(r *http.Request) (pulp.Caller, error)
+
+// Basic knows the accounts of app by HTTP Basic authentication.
+func Basic(app *pulp.App) Authenticator {
+	return func(r *http.Request) (pulp.Caller, error) {
+		scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if !strings.EqualFold(scheme, "Basic") {
+			return pulp.Caller{}, nil
+		}
+		username, password, ok := r.BasicAuth()
+		if !ok {
+			return pulp.Caller{}, refuse(http.StatusUnauthorized, "Invalid basic header. Credentials not correctly base64 encoded.")
+		}
+		return app.Authenticate(r.Context(), text(username), text(password))
+	}
+}
+
+// text decodes Latin-1, in which many clients send what is not ASCII, unless s is UTF-8.
+func text(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	runes := make([]rune, len(s))
+	for i := range len(s) {
+		runes[i] = rune(s[i])
+	}
+	return string(runes)
+}
+
+// chain asks several Authenticators one after another.
+func chain(all []Authenticator) Authenticator {
+	return func(r *http.Request) (pulp.Caller, error) {
+		for _, a := range all {
+			caller, err := a(r)
+			if err != nil || known(caller) {
+				return caller, err
+			}
+		}
+		return pulp.Caller{}, nil
+	}
+}
+
+func known(c pulp.Caller) bool { return c.AccountID != nil || c.Username != "" }
+
+// identify returns r on behalf of who makes it, as an operation needs it. Wrong credentials
+// are refused even where none are needed.
+func (s *server) identify(r *http.Request, op *pulp.Operation) (*http.Request, error) {
+	caller, err := s.logins(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := allow(op, caller); err != nil {
+		return nil, err
+	}
+	return onBehalf(r, caller), nil
+}
+
+// allow is the one place that decides who may call an operation. There are no roles yet:
+// whoever is known may do everything.
+func allow(op *pulp.Operation, caller pulp.Caller) error {
+	if op.Anonymous || known(caller) {
+		return nil
+	}
+	return pulp.ErrUnauthenticated
+}
+
+// recognize is identify for content: who cannot be identified is nobody, and what nobody may
+// see is for guards to decide.
+func (s *server) recognize(r *http.Request) *http.Request {
+	caller, err := s.logins(r)
+	if err != nil {
+		s.judge(r, err) // for the operator, should it be a fault of ours
+		return r
+	}
+	return onBehalf(r, caller)
+}
+
+func onBehalf(r *http.Request, caller pulp.Caller) *http.Request {
+	ctx := r.Context()
+	caller.CorrelationID = pulp.CallerOf(ctx).CorrelationID
+	return r.WithContext(pulp.WithCaller(ctx, caller))
+}
+
+// challenge asks for credentials. Scripts in pages get a name that no browser knows, so that
+// it does not open a dialog.
+func challenge(w http.ResponseWriter, r *http.Request) {
+	scheme := "Basic"
+	if r.Header.Get("X-Requested-With") == "XMLHttpRequest" {
+		scheme = "xBasic"
+	}
+	w.Header().Set("WWW-Authenticate", scheme+` realm="api"`)
+}

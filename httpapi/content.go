@@ -1,0 +1,67 @@
+package httpapi
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gopulp/pulp"
+)
+
+type serveFunc func(ctx context.Context, path string) (*pulp.Served, error)
+
+// content answers a request for what lies below a distribution.
+func (s *server) content(w http.ResponseWriter, r *http.Request, path string) {
+	readOnly(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !plainPath(path) {
+			s.failText(w, r, pulp.ErrNotFound)
+			return
+		}
+		r = s.recognize(r)
+		served, err := s.serve(r.Context(), path)
+		switch {
+		case err != nil:
+			s.failText(w, r, err)
+		case served.Redirect:
+			redirect(w, r)
+		case served.File != nil:
+			defer served.File.Close()
+			sendFile(w, r, served.File)
+		default:
+			s.sendListing(w, r, served.Listing)
+		}
+	})).ServeHTTP(w, r)
+}
+
+// plainPath accepts paths that mean the same to everybody on the way: no empty segments, no
+// "." and "..", no NUL, and text. Nothing is cleaned: another path is another file.
+func plainPath(path string) bool {
+	if !utf8.ValidString(path) || strings.ContainsRune(path, 0) {
+		return false
+	}
+	if path == "" {
+		return true
+	}
+	for part := range strings.SplitSeq(strings.TrimSuffix(path, "/"), "/") {
+		if part == "" || part == "." || part == ".." {
+			return false
+		}
+	}
+	return true
+}
+
+// sendFile answers conditional requests and ranges, too. What a stranger uploaded must not
+// act in the name of this host: browsers neither guess its type nor run its scripts.
+func sendFile(w http.ResponseWriter, r *http.Request, f *pulp.ServedFile) {
+	h := w.Header()
+	h.Set("Content-Type", mediaType(f.Name))
+	h.Set("Content-Security-Policy", "sandbox")
+	h.Set("ETag", `"`+f.SHA256+`"`)
+	h["X-PULP-ARTIFACT-SIZE"] = []string{strconv.FormatInt(f.Size, 10)}
+	// The file itself, not what wraps it: net/http has the system send an *os.File.
+	var bytes io.ReadSeeker = f.ReadSeekCloser
+	http.ServeContent(w, r, "", f.Modified.Time(), bytes)
+}

@@ -1,0 +1,69 @@
+package httpapi_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+
+	"github.com/gopulp/pulp"
+	"github.com/gopulp/pulp/httpapi"
+	"github.com/gopulp/pulp/sqlite"
+)
+
+// exampleApp opens an App in a directory that is gone after the example.
+func exampleApp() (app *pulp.App, end func()) {
+	dir, err := os.MkdirTemp("", "pulp")
+	if err != nil {
+		panic(err)
+	}
+	db, err := sqlite.Open(dir)
+	if err != nil {
+		panic(err)
+	}
+	app, err = pulp.Open(context.Background(), db, pulp.Config{AdminPassword: "secret"})
+	if err != nil {
+		panic(err)
+	}
+	return app, func() {
+		app.Close()
+		os.RemoveAll(dir)
+	}
+}
+
+// The handler is mounted below a prefix of the host's own server.
+func ExampleHandler() {
+	app, end := exampleApp()
+	defer end()
+
+	mux := http.NewServeMux()
+	mux.Handle("/mirror/", http.StripPrefix("/mirror", httpapi.Handler(app)))
+	server := httptest.NewServer(mux)
+	defer server.Close()
+
+	res, err := http.Get(server.URL + "/mirror/pulp/api/v3/livez/")
+	if err != nil {
+		panic(err)
+	}
+	res.Body.Close()
+	fmt.Println(res.StatusCode)
+	// Output: 200
+}
+
+// The host knows its users itself: here by a header that its own front end sets. Passwords
+// of the App's accounts are accepted as well.
+func ExampleAuthenticators() {
+	app, end := exampleApp()
+	defer end()
+
+	byHeader := func(r *http.Request) (pulp.Caller, error) {
+		return pulp.Caller{Username: r.Header.Get("X-Remote-User")}, nil
+	}
+	h := httpapi.Handler(app, httpapi.Authenticators(byHeader, httpapi.Basic(app)))
+
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/pulp/api/v3/", nil))
+	fmt.Println(w.Code)
+	// Output: 200
+}

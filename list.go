@@ -1,0 +1,154 @@
+package pulp
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/uptrace/bun"
+
+	"github.com/gopulp/pulp/internal/schema"
+)
+
+// defaultLimit is how many objects a page has if the client does not say.
+const defaultLimit = 100
+
+// always are the query parameters that every list takes beside its filters.
+var always = []string{"fields", "exclude_fields", "limit", "offset", "page_size", "ordering", "minimal", "format"}
+
+// list answers GET on the collection: one query for the count, one for the page, and one for
+// each kind of object that the page refers to.
+func (v *view[M]) list(ctx context.Context, r *Request) (*Answer, error) {
+	if err := v.allow(ctx, List, nil); err != nil {
+		return nil, err
+	}
+	db := v.app.db.Reader()
+	page := &Page{Limit: number(r.Query.Get("limit"), defaultLimit), Offset: number(r.Query.Get("offset"), 0)}
+	var recs []*M
+	q := v.scope(db.NewSelect().Model(&recs))
+	if v.parent != "" {
+		if _, err := v.parentOf(ctx, db, r.Vars["pk"]); err != nil {
+			return nil, err
+		}
+		q = q.Where("?TableAlias.repository_id = (SELECT id FROM repository WHERE pulp_id = ?)", idOrNil(r.Vars["pk"]))
+	}
+	q, err := v.filter(ctx, q, r.Query)
+	if err != nil {
+		return nil, err
+	}
+	if q, err = v.order(q, list(r.Query, "ordering")); err != nil {
+		return nil, err
+	}
+	count, err := q.Limit(page.Limit).Offset(page.Offset).ScanAndCount(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list %ss: %w", v.Name, err)
+	}
+	page.Count = int64(count)
+	page.Results, err = v.codec.encode(ctx, db, recs, list(r.Query, "fields"), list(r.Query, "exclude_fields"))
+	if err != nil {
+		return nil, err
+	}
+	return &Answer{Kind: OK, Page: page}, nil
+}
+
+func (v *view[M]) parentOf(ctx context.Context, db bun.IDB, key string) (int64, error) {
+	var id int64
+	if err := scanOne(ctx, db, "SELECT id FROM repository WHERE pulp_id = ?", []any{idOrNil(key)}, &id); err != nil {
+		return 0, err
+	}
+	if id == 0 {
+		return 0, ErrNotFound
+	}
+	return id, nil
+}
+
+// filter applies the query's filters and refuses what it does not know.
+func (v *view[M]) filter(ctx context.Context, q *bun.SelectQuery, query url.Values) (*bun.SelectQuery, error) {
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		if slices.Contains(always, name) {
+			continue
+		}
+		f, ok := v.filters[name]
+		if !ok {
+			return nil, &InputError{Field: "errors", Messages: []string{fmt.Sprintf("Invalid Filter: '%s'", name)}}
+		}
+		value := strings.Join(query[name], ",")
+		if value == "" && f.Value.Type != schema.String {
+			continue
+		}
+		where, err := f.Where(ctx, value)
+		if err != nil {
+			return nil, filterError(name, err)
+		}
+		q = where(q)
+	}
+	return q, nil
+}
+
+func filterError(name string, err error) error {
+	if in, ok := err.(*InputError); ok && in.Field == "" {
+		return &InputError{Field: name, Messages: in.Messages}
+	}
+	return err
+}
+
+// order sorts by what the client wants, and by age, newest first, within that.
+func (v *view[M]) order(q *bun.SelectQuery, names []string) (*bun.SelectQuery, error) {
+	for _, name := range names {
+		column, ok := v.orders[strings.TrimPrefix(name, "-")]
+		if !ok {
+			return nil, &InputError{Field: "ordering", Messages: []string{fmt.Sprintf("Select a valid choice. %s is not one of the available choices.", name)}}
+		}
+		if strings.HasPrefix(name, "-") {
+			column += " DESC"
+		}
+		q = q.OrderExpr(column)
+	}
+	if slices.Contains(names, "pk") || slices.Contains(names, "-pk") {
+		return q, nil
+	}
+	return q.OrderExpr("?TablePKs DESC"), nil
+}
+
+// list reads a parameter that may be repeated, with commas in it.
+func list(query url.Values, name string) (out []string) {
+	for _, value := range query[name] {
+		for part := range strings.SplitSeq(value, ",") {
+			if part = strings.TrimSpace(part); part != "" {
+				out = append(out, part)
+			}
+		}
+	}
+	return out
+}
+
+// number reads a page's bound; what is no number, or too small, is the default.
+func number(text string, otherwise int64) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 || n == 0 && otherwise > 0 {
+		return otherwise
+	}
+	return n
+}
+
+// parameters are what a list's query may hold.
+func (v *view[M]) parameters() []schema.Parameter {
+	var out []schema.Parameter
+	for _, name := range v.names {
+		f := v.filters[name]
+		out = append(out, schema.Parameter{Name: name, Value: f.Value, Doc: f.Doc})
+	}
+	orders := schema.Value{Type: schema.Array, Items: &schema.Value{Type: schema.String}}
+	for _, name := range slices.Sorted(maps.Keys(v.orders)) {
+		orders.Items.Enum = append(orders.Items.Enum, "-"+name, name)
+	}
+	out = append(out,
+		schema.Parameter{Name: "limit", Value: schema.Value{Type: schema.Integer}, Doc: "Number of results to return per page."},
+		schema.Parameter{Name: "offset", Value: schema.Value{Type: schema.Integer}, Doc: "The initial index from which to return the results."},
+		schema.Parameter{Name: "ordering", Value: orders, Doc: "Ordering"})
+	return append(out, pruning()...)
+}

@@ -1,0 +1,44 @@
+package pulp
+
+import (
+	"encoding/json"
+
+	"github.com/uptrace/bun"
+)
+
+// masters are the read-only collections that hold the objects of all types of a kind:
+// "repositories/", "content/", ...
+type masters struct{}
+
+func masterViews() Part { return masters{} }
+
+func (masters) declare(r *registry, owner Plugin) error {
+	type raw = json.RawMessage
+	parts := []Part{
+		&ViewSet[Repository[raw]]{Path: "repositories", Name: "repository", class: "Repository", kind: repositoryKind, Ops: List, labels: true, master: true,
+			Serializer: Serializer[Repository[raw]]{Computed: versionLinks[raw](r)},
+			Filters: append(numberFilters("retain_repo_versions", "r.retain_repo_versions"),
+				contentFilter("with_content", repositoriesEver), contentFilter("latest_with_content", repositoriesNow))},
+		&ViewSet[Remote[raw]]{Path: "remotes", Name: "remote", class: "GenericRemote", kind: remoteKind, Ops: List, labels: true, master: true,
+			Filters: timeFilters("pulp_last_updated", "rm.pulp_last_updated")},
+		&ViewSet[Content[raw]]{Path: "content", Name: "content", class: "MultipleArtifactContent", kind: contentKind, Ops: List, labels: true, master: true,
+			Serializer: Serializer[Content[raw]]{Computed: fileFields[raw](false)}, Filters: contentFilters()},
+		&ViewSet[Publisher[raw]]{Path: "publishers", Name: "publisher", class: "Publisher", kind: publisherKind, Ops: List, labels: true, master: true},
+		&ViewSet[Publication[raw]]{Path: "publications", Name: "publication", class: "Publication", kind: publicationKind, Ops: List, master: true,
+			Serializer: Serializer[Publication[raw]]{Computed: publicationFields[raw]()[:1]},
+			Filters:    []Filter{repositoryFilter(), contentFilter("content", publicationsWith), contentFilter("content__in", publicationsWith)},
+			Scope:      func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("p.complete") }},
+		&ViewSet[Distribution[raw]]{Path: "distributions", Name: "distribution", class: "Distribution", kind: distributionKind, Ops: List, labels: true, master: true,
+			Serializer: Serializer[Distribution[raw]]{Computed: distributionFields[raw]()}, Filters: append(pathFilters(), contentFilter("with_content", distributionsWith))},
+		&ViewSet[Version]{Path: "repository_versions", Name: "repository version", class: "RepositoryVersion", kind: versionKind, Ops: List, master: true,
+			Serializer: Serializer[Version]{Computed: []Computed[Version]{summaryField(), reportField()}},
+			Filters:    append(numberRange("number", "v.number"), contentFilter("content", versionsWith), contentFilter("content__in", versionsWith)),
+			Scope:      func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("v.complete") }},
+	}
+	for _, p := range parts {
+		if err := p.declare(r, owner); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,160 @@
+package pulp
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"iter"
+	"reflect"
+	"strings"
+
+	"github.com/uptrace/bun"
+)
+
+// A Model is the typed handle of a table: of a kind of this package, or of any bun struct of
+// the host with one primary key. Its methods take a database or a transaction; they add
+// nothing to the rows but what [Base] says.
+type Model[M any] struct{}
+
+// NewModel returns the handle of M's table.
+func NewModel[M any]() *Model[M] { return &Model[M]{} }
+
+// A Where narrows a query.
+type Where func(q *bun.SelectQuery) *bun.SelectQuery
+
+// One returns the row with a key: an [ID] for models that embed [Base], else a value of the
+// primary key's type. It returns ErrNotFound if there is none.
+func (m *Model[M]) One(ctx context.Context, db bun.IDB, key any) (*M, error) {
+	column := "?TablePKs"
+	if _, ok := key.(ID); ok {
+		column = "?TableAlias.pulp_id"
+	}
+	return m.First(ctx, db, func(q *bun.SelectQuery) *bun.SelectQuery {
+		return q.Where(column+" = ?", key)
+	})
+}
+
+// First returns the first row that where leaves. It returns ErrNotFound if there is none.
+func (*Model[M]) First(ctx context.Context, db bun.IDB, where ...Where) (*M, error) {
+	rec := new(M)
+	q := db.NewSelect().Model(rec)
+	for _, w := range where {
+		q = w(q)
+	}
+	err := q.Limit(1).Scan(ctx)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, fmt.Errorf("%s: %w", typeName[M](), ErrNotFound)
+	case err != nil:
+		return nil, fmt.Errorf("read %s: %w", typeName[M](), err)
+	}
+	return rec, nil
+}
+
+// All yields the rows that where leaves, one at a time. An error ends it.
+func (*Model[M]) All(ctx context.Context, db bun.IDB, where ...Where) iter.Seq2[*M, error] {
+	return func(yield func(*M, error) bool) {
+		q := db.NewSelect().Model((*M)(nil))
+		for _, w := range where {
+			q = w(q)
+		}
+		rows, err := q.Rows(ctx)
+		if err != nil {
+			yield(nil, fmt.Errorf("list %ss: %w", typeName[M](), err))
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			rec := new(M)
+			err := q.DB().ScanRow(ctx, rows, rec)
+			if !yield(rec, err) || err != nil {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(nil, fmt.Errorf("list %ss: %w", typeName[M](), err))
+		}
+	}
+}
+
+// Insert writes new rows and their keys into recs. For models that embed [Base] it fills in
+// PulpID, domain, owner and times; ctx must then carry an App.
+func (*Model[M]) Insert(ctx context.Context, db bun.IDB, recs ...*M) error {
+	const chunk = 500 // keeps statements short
+	for ; len(recs) > 0; recs = recs[min(chunk, len(recs)):] {
+		part := recs[:min(chunk, len(recs))]
+		for _, rec := range part {
+			if err := begin(ctx, rec); err != nil {
+				return err
+			}
+		}
+		if _, err := db.NewInsert().Model(&part).Exec(ctx); err != nil {
+			return fmt.Errorf("insert %s: %w", typeName[M](), err)
+		}
+	}
+	return nil
+}
+
+// Update writes all columns of rec, or those named. It returns ErrNotFound if the row is gone.
+func (*Model[M]) Update(ctx context.Context, db bun.IDB, rec *M, columns ...string) error {
+	if r, ok := any(rec).(record); ok {
+		if a := FromContext(ctx); a != nil {
+			r.base().Updated = a.now()
+			if len(columns) > 0 {
+				columns = append(columns, "pulp_last_updated")
+			}
+		}
+	}
+	res, err := db.NewUpdate().Model(rec).Column(columns...).WherePK().Exec(ctx)
+	return touched(res, err, "update "+typeName[M]())
+}
+
+// Delete deletes the row of rec. It returns ErrNotFound if it is gone.
+func (*Model[M]) Delete(ctx context.Context, db bun.IDB, rec *M) error {
+	res, err := db.NewDelete().Model(rec).WherePK().Exec(ctx)
+	return touched(res, err, "delete "+typeName[M]())
+}
+
+func touched(res sql.Result, err error, verb string) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", verb, err)
+	}
+	if n, err := res.RowsAffected(); err == nil && n == 0 {
+		return fmt.Errorf("%s: %w", verb, ErrNotFound)
+	}
+	return nil
+}
+
+// begin fills in the Base of a new record.
+func begin(ctx context.Context, rec any) error {
+	r, ok := rec.(record)
+	if !ok {
+		return nil
+	}
+	a := FromContext(ctx)
+	if a == nil {
+		return ErrNoApp
+	}
+	b := r.base()
+	if b.PulpID == (ID{}) {
+		b.PulpID = NewID()
+	}
+	b.DomainID = a.domain.ID
+	if b.CreatedBy == nil {
+		b.CreatedBy = CallerOf(ctx).AccountID
+	}
+	if b.Created == 0 {
+		b.Created = a.now()
+	}
+	b.Updated = b.Created
+	return nil
+}
+
+// typeName is the struct's name without package and type arguments: "Repository".
+func typeName[M any]() string { return structName(reflect.TypeFor[M]()) }
+
+func structName(t reflect.Type) string {
+	name, _, _ := strings.Cut(t.Name(), "[")
+	return name
+}

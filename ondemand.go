@@ -1,0 +1,189 @@
+package pulp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/gopulp/pulp/internal/fetch"
+)
+
+// coolDown is how long a source that failed is not asked again.
+const coolDown = 5 * time.Minute
+
+const (
+	sourcesSQL = `SELECT ra.id, ra.remote_id, ra.url, coalesce(ra.size, -1), coalesce(ra.sha256, ''), r.policy
+FROM remote_artifact ra JOIN remote r ON r.id = ra.remote_id
+WHERE ra.content_artifact_id = ? AND (ra.failed_at IS NULL OR ra.failed_at < ?) ORDER BY ra.id`
+	sourceFailedSQL = "UPDATE remote_artifact SET failed_at = ? WHERE id = ?"
+	artifactNowSQL  = `SELECT a.sha256, a.size FROM content_artifact ca JOIN artifact a ON a.id = ca.artifact_id WHERE ca.id = ?`
+	attachSQL       = "UPDATE content_artifact SET artifact_id = ? WHERE id = ? AND artifact_id IS NULL"
+)
+
+// A source is a place from which a file can be had.
+type source struct {
+	id, remote int64
+	url        string
+	size       int64
+	sha256     string
+	policy     Policy
+}
+
+// kept is a file that was had from a source and is an artifact now.
+type kept struct {
+	sha256 string
+	size   int64
+}
+
+// onDemand gets a file that is known but not here into f. All who ask for it meanwhile wait for
+// the same download, which goes on if they leave. The bytes are verified before the first of
+// them is served. What only streamed remotes have is downloaded for each who asks.
+func (a *App) onDemand(ctx context.Context, sf *shelvedFile, f *ServedFile) error {
+	sources, err := a.sources(ctx, sf)
+	if err != nil {
+		return err
+	}
+	keep := slices.DeleteFunc(slices.Clone(sources), func(s source) bool { return s.policy == Streamed })
+	if len(keep) > 0 {
+		ch := a.flights.DoChan(strconv.FormatInt(sf.contentArtifact, 10), func() (any, error) {
+			return a.fetchAndKeep(context.WithoutCancel(ctx), sf, keep)
+		})
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case res := <-ch:
+			if res.Err == nil {
+				got := res.Val.(*kept)
+				f.SHA256, f.Size = got.sha256, got.size
+				f.ReadSeekCloser, err = a.storage.blobs().Open(got.sha256)
+				return err
+			}
+			if !errors.Is(res.Err, ErrNotFound) {
+				return res.Err
+			}
+		}
+	}
+	return a.stream(ctx, sf, sources, f)
+}
+
+// sources are the places from which a file can be had, without those that failed lately.
+func (a *App) sources(ctx context.Context, sf *shelvedFile) (out []source, err error) {
+	args := []any{sf.contentArtifact, int64(TimeOf(a.clock().Add(-coolDown)))}
+	err = a.eachRow(ctx, sourcesSQL, args, func(scan func(...any) error) error {
+		var s source
+		err := scan(&s.id, &s.remote, &s.url, &s.size, &s.sha256, &s.policy)
+		out = append(out, s)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find sources of %s: %w", sf.path, err)
+	}
+	return out, nil
+}
+
+func notDelivered(sf *shelvedFile) error {
+	return fmt.Errorf("none of the remotes that have %s delivers it: %w", sf.path, ErrNotFound)
+}
+
+// fetchAndKeep tries sources in turn until one delivers, and makes the file an artifact.
+func (a *App) fetchAndKeep(ctx context.Context, sf *shelvedFile, sources []source) (*kept, error) {
+	var got kept
+	err := a.db.Reader().DB.QueryRowContext(ctx, artifactNowSQL, sf.contentArtifact).Scan(&got.sha256, &got.size)
+	if err == nil {
+		return &got, nil // somebody was faster
+	}
+	for _, s := range sources {
+		in, err := a.fetchFrom(ctx, sf, s)
+		if err != nil {
+			return nil, err
+		}
+		if in != nil {
+			return &kept{in.SHA256, in.Size}, a.attach(ctx, sf, in)
+		}
+	}
+	return nil, notDelivered(sf)
+}
+
+// stream tries the sources whose files are not kept.
+func (a *App) stream(ctx context.Context, sf *shelvedFile, sources []source, f *ServedFile) error {
+	for _, s := range sources {
+		if s.policy != Streamed {
+			continue
+		}
+		in, err := a.fetchFrom(ctx, sf, s)
+		if err != nil {
+			return err
+		}
+		if in != nil {
+			file, err := in.Open()
+			if err != nil {
+				in.Discard()
+				return fmt.Errorf("open %s: %w", sf.path, err)
+			}
+			f.SHA256, f.Size, f.ReadSeekCloser = in.SHA256, in.Size, passing{file, in}
+			return nil
+		}
+	}
+	return notDelivered(sf)
+}
+
+// passing is a file that goes when its reader has it.
+type passing struct {
+	*os.File
+	in *Incoming
+}
+
+// Close closes and removes the file.
+func (p passing) Close() error {
+	defer p.in.Discard()
+	return p.File.Close()
+}
+
+// fetchFrom downloads and verifies a file; nil if the source does not deliver it.
+func (a *App) fetchFrom(ctx context.Context, sf *shelvedFile, s source) (*Incoming, error) {
+	remote, err := a.remoteOf(ctx, s.remote)
+	if err != nil {
+		return nil, err
+	}
+	c, err := a.clientOf(remote)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	if s.sha256 == "" {
+		return nil, fmt.Errorf("%s has no digest to verify it with: %w", sf.path, ErrNotFound)
+	}
+	req := fetch.Request{URLs: []string{s.url}, Size: s.size, Digests: map[string]string{"sha256": s.sha256}}
+	in, _, err := a.fetch(ctx, c.Client, req)
+	switch {
+	case err == nil:
+		return in, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	}
+	a.log.Warn("on demand: source failed", "path", sf.path, "url", fetch.Redact(s.url), "err", err)
+	_, err = a.db.Writer().DB.ExecContext(ctx, sourceFailedSQL, int64(a.now()), s.id)
+	return nil, err
+}
+
+// attach keeps a downloaded file and makes it that of its unit.
+func (a *App) attach(ctx context.Context, sf *shelvedFile, in *Incoming) error {
+	defer in.Discard()
+	if err := a.keep(ctx, in); err != nil {
+		return err
+	}
+	return a.Tx(ctx, func(ctx context.Context, tx bun.Tx) error {
+		ids, err := a.saveArtifacts(ctx, tx, in.Sums)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Tx.ExecContext(ctx, attachSQL, ids[in.SHA256], sf.contentArtifact)
+		return err
+	})
+}

@@ -1,0 +1,96 @@
+package pulp
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// ValidPath says whether p is a path of a file below a directory: relative, without empty, "."
+// or ".." parts, control characters, or blanks at the ends of a part.
+func ValidPath(p string) bool {
+	if p == "" || !utf8.ValidString(p) || strings.ContainsFunc(p, unicode.IsControl) {
+		return false
+	}
+	for part := range strings.SplitSeq(p, "/") {
+		if part == "" || part == "." || part == ".." || strings.TrimSpace(part) != part {
+			return false
+		}
+	}
+	return true
+}
+
+// CanonicalPath says whether p is a path that clients may choose: a [ValidPath] without white
+// space, '?' and '#'.
+func CanonicalPath(p string) bool {
+	return ValidPath(p) && !strings.ContainsAny(p, "?#") && !strings.ContainsFunc(p, unicode.IsSpace)
+}
+
+// parentPath is the directory of p; empty at the root.
+func parentPath(p string) string { return p[:max(0, strings.LastIndexByte(p, '/'))] }
+
+const (
+	// Two units of the version, one of which is new in it, with a file at one path.
+	samePathSQL = `SELECT ca.relative_path FROM repository_content m
+CROSS JOIN content_artifact ca ON ca.content_id = m.content_id
+CROSS JOIN content_artifact other ON other.relative_path = ca.relative_path AND other.content_id <> ca.content_id
+CROSS JOIN repository_content o ON o.repository_id = m.repository_id AND o.content_id = other.content_id AND o.removed IS NULL
+WHERE m.repository_id = ? AND m.added = ? AND m.removed IS NULL LIMIT 1`
+	// A new file where others have a directory.
+	belowPathSQL = `SELECT ca.relative_path FROM repository_content m
+CROSS JOIN content_artifact ca ON ca.content_id = m.content_id
+CROSS JOIN content_artifact other ON other.relative_path > ca.relative_path || '/' AND other.relative_path < ca.relative_path || '0'
+CROSS JOIN repository_content o ON o.repository_id = m.repository_id AND o.content_id = other.content_id AND o.removed IS NULL
+WHERE m.repository_id = ? AND m.added = ? AND m.removed IS NULL LIMIT 1`
+	// The files of a version at a path.
+	fileAtSQL = `SELECT ca.relative_path FROM content_artifact ca
+CROSS JOIN repository_content m ON m.repository_id = ? AND m.content_id = ca.content_id AND m.removed IS NULL
+WHERE ca.relative_path = ? LIMIT 1`
+	newPathsSQL = `SELECT ca.relative_path FROM repository_content m
+CROSS JOIN content_artifact ca ON ca.content_id = m.content_id
+WHERE m.repository_id = ? AND m.added = ? AND m.removed IS NULL`
+)
+
+// checkPaths refuses a version that is being built if its files could not all be served: two at
+// one path, or one where another has its directory. Only what is new in it is looked at.
+func (a *App) checkPaths(ctx context.Context, v *Version) error {
+	db := a.db.Reader()
+	for _, query := range []string{samePathSQL, belowPathSQL} {
+		var path string
+		if err := scanOne(ctx, db, query, []any{v.RepositoryID, v.Number}, &path); err != nil {
+			return fmt.Errorf("check paths: %w", err)
+		}
+		if path != "" {
+			return pathClash(path)
+		}
+	}
+	return a.checkParents(ctx, v)
+}
+
+func pathClash(path string) error {
+	return &TaskError{Code: "PLP0022", Text: fmt.Sprintf("Cannot create repository version. Path is duplicated, or both a file and a directory: %s.", path)}
+}
+
+// checkParents refuses a new file in a directory that is a file.
+func (a *App) checkParents(ctx context.Context, v *Version) error {
+	seen := map[string]bool{}
+	return a.eachRow(ctx, newPathsSQL, []any{v.RepositoryID, v.Number}, func(scan func(...any) error) error {
+		var path string
+		if err := scan(&path); err != nil {
+			return err
+		}
+		for dir := parentPath(path); dir != "" && !seen[dir]; dir = parentPath(dir) {
+			seen[dir] = true
+			var file string
+			if err := scanOne(ctx, a.db.Reader(), fileAtSQL, []any{v.RepositoryID, dir}, &file); err != nil {
+				return fmt.Errorf("check paths: %w", err)
+			}
+			if file != "" {
+				return pathClash(file)
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,271 @@
+package pulp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/uptrace/bun"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/gopulp/pulp/internal/blob"
+	"github.com/gopulp/pulp/internal/fetch"
+)
+
+// The pipeline of a sync: units go in one by one and come out in a version, in stages that
+// work at the same time. What is between two stages is bounded, so that the slowest stage
+// sets the pace and memory stays flat.
+//
+//	Put ─► batch ─► which files are known? ─► download the others ─► save ─► associate
+const (
+	pipelineBatch  = 250 // units that are looked up and saved together
+	pipelineFlight = 4   // batches that are being downloaded at the same time
+)
+
+// A batch is a number of units and where they are on their way.
+type batch struct {
+	saving
+	downloads []*Remotely
+}
+
+// A pipeline is run by one sync.
+type pipeline struct {
+	s      *Sync
+	in     chan *Unit
+	known  chan *batch
+	loaded chan *batch
+	group  *errgroup.Group
+	ctx    context.Context
+}
+
+func newPipeline(ctx context.Context, s *Sync) *pipeline {
+	p := &pipeline{s: s, in: make(chan *Unit, pipelineBatch), known: make(chan *batch, 1), loaded: make(chan *batch, 1)}
+	p.group, p.ctx = errgroup.WithContext(ctx)
+	for _, stage := range []func() error{p.collect, p.download, p.store} {
+		p.group.Go(p.calmly(stage))
+	}
+	return p
+}
+
+// calmly makes an error of a panic, so that it fails the task and not the process.
+func (p *pipeline) calmly(f func() error) func() error {
+	return func() (err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				p.s.j.Log().Error("sync panicked", "panic", r, "stack", string(debug.Stack()))
+				err = errPanicked
+			}
+		}()
+		return f()
+	}
+}
+
+// put hands a unit over; it waits while the stages are busy.
+func (p *pipeline) put(ctx context.Context, u *Unit) error {
+	select {
+	case p.in <- u:
+		return nil
+	case <-p.ctx.Done():
+		return context.Cause(p.ctx)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// end waits until everything that was put is in the version. The error is that of the first
+// stage that failed.
+func (p *pipeline) end() error {
+	close(p.in)
+	return p.group.Wait()
+}
+
+// abort ends the stages without waiting for what is in them.
+func (p *pipeline) abort() {
+	p.group.Go(func() error { return context.Canceled })
+	close(p.in)
+	_ = p.group.Wait() // the caller has the error that matters
+}
+
+// collect makes batches and finds out which of their files must be downloaded.
+func (p *pipeline) collect() error {
+	defer close(p.known)
+	b := &batch{}
+	for {
+		u, more := <-p.in
+		if more {
+			row, err := p.s.app.row(u)
+			if err != nil {
+				return err
+			}
+			b.rows, b.files = append(b.rows, row), append(b.files, u.files)
+		}
+		if len(b.rows) == 0 && !more {
+			return nil
+		}
+		if len(b.rows) >= pipelineBatch || !more || len(p.in) == 0 && len(b.rows) >= pipelineBatch/10 {
+			if err := p.plan(b); err != nil {
+				return err
+			}
+			select {
+			case p.known <- b:
+			case <-p.ctx.Done():
+				return context.Cause(p.ctx)
+			}
+			b = &batch{}
+		}
+	}
+}
+
+const knownArtifactsSQL = `SELECT a.sha256, a.size FROM json_each(?) AS f CROSS JOIN artifact a ON a.domain_id = ? AND a.sha256 = f.value`
+
+// plan decides which files of a batch are downloaded: with the policy immediate those whose
+// bytes are not here, and in any case those whose digest nobody knows.
+func (p *pipeline) plan(b *batch) error {
+	b.remote = p.s.remote
+	var sums []string
+	for _, files := range b.files {
+		for i := range files {
+			files[i].SHA256 = strings.ToLower(files[i].SHA256)
+			sums = append(sums, files[i].SHA256)
+		}
+	}
+	text, err := json.Marshal(sums)
+	if err != nil {
+		return err
+	}
+	here := map[string]int64{}
+	err = p.s.app.eachRow(p.ctx, knownArtifactsSQL, []any{string(text), p.s.app.domain.ID}, func(scan func(...any) error) error {
+		var sha string
+		var size int64
+		err := scan(&sha, &size)
+		here[sha] = size
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("find known files: %w", err)
+	}
+	for _, files := range b.files {
+		for i := range files {
+			f := &files[i]
+			size, known := here[f.SHA256]
+			switch {
+			case known && f.Size >= 0 && f.Size != size:
+				return &TaskError{Code: "PLP0004", Text: fmt.Sprintf("%s: the metadata says %d bytes, but the file with sha256 %s has %d.", f.Path, f.Size, f.SHA256, size)}
+			case !known && (p.s.policy == Immediate || f.SHA256 == "") && f.URL != "":
+				b.downloads = append(b.downloads, f)
+			}
+		}
+	}
+	return nil
+}
+
+// download fetches the files of several batches at the same time; the remote's concurrency
+// limits how many files.
+func (p *pipeline) download() error {
+	defer close(p.loaded)
+	group, ctx := errgroup.WithContext(p.ctx)
+	group.SetLimit(p.s.client.concurrency + pipelineFlight)
+	flight := make(chan struct{}, pipelineFlight)
+	for b := range p.known {
+		select {
+		case flight <- struct{}{}:
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), group.Wait())
+		}
+		var files sync.WaitGroup
+		for _, f := range b.downloads {
+			files.Add(1)
+			group.Go(p.calmly(func() error {
+				defer files.Done()
+				return p.fetch(ctx, f)
+			}))
+		}
+		group.Go(func() error {
+			files.Wait()
+			defer func() { <-flight }()
+			return p.pass(ctx, b)
+		})
+	}
+	return group.Wait()
+}
+
+// pass hands a batch on if all its files are here; else the one that failed has said why.
+func (p *pipeline) pass(ctx context.Context, b *batch) error {
+	if ctx.Err() != nil || slices.ContainsFunc(b.downloads, func(f *Remotely) bool { return f.kept == nil }) {
+		b.discard()
+		return context.Cause(ctx)
+	}
+	select {
+	case p.loaded <- b:
+		return nil
+	case <-ctx.Done():
+		b.discard()
+		return context.Cause(ctx)
+	}
+}
+
+func (p *pipeline) fetch(ctx context.Context, f *Remotely) error {
+	req := fetch.Request{URLs: []string{f.URL}, Size: f.Size}
+	if f.SHA256 != "" {
+		req.Digests = map[string]string{"sha256": f.SHA256}
+	}
+	in, _, err := p.s.app.fetch(ctx, p.s.client.Client, req)
+	if err != nil {
+		return fmt.Errorf("download %s: %w", f.Path, err)
+	}
+	f.kept = in
+	p.s.downloads.Add(1)
+	return nil
+}
+
+// fetch downloads a file into the storage, verified but not yet kept.
+func (a *App) fetch(ctx context.Context, c *fetch.Client, req fetch.Request) (*Incoming, fetch.Result, error) {
+	var w *blob.Writer
+	res, err := c.Fetch(ctx, req, func() (fetch.Sink, error) {
+		next, err := a.storage.blobs().Create(ctx, a.digests)
+		w = next
+		return next, err
+	})
+	if err != nil {
+		return nil, res, taskFailure(err)
+	}
+	return &Incoming{w: w, Sums: w.Sums()}, res, nil
+}
+
+// store keeps the files of a batch, then writes its rows and its membership in one transaction.
+func (p *pipeline) store() error {
+	for b := range p.loaded {
+		var kept []*Incoming
+		for _, f := range b.downloads {
+			kept = append(kept, f.kept)
+		}
+		if err := p.s.app.keep(p.ctx, kept...); err != nil {
+			b.discard()
+			return err
+		}
+		var ids []int64
+		err := p.s.j.Tx(p.ctx, func(ctx context.Context, tx bun.Tx) (err error) {
+			if ids, err = p.s.app.save(ctx, tx, &b.saving); err != nil {
+				return err
+			}
+			return p.s.version.AddIn(ctx, tx, ids)
+		})
+		if err != nil {
+			return err
+		}
+		p.s.seen.add(ids...)
+		p.s.associated.Add(int64(len(ids)))
+	}
+	return nil
+}
+
+func (b *batch) discard() {
+	for _, f := range b.downloads {
+		f.kept.Discard()
+	}
+}

@@ -1,0 +1,250 @@
+package pulp
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+
+	"github.com/uptrace/bun"
+)
+
+// Publishing is a task that makes a publication. The publication appears, with all its files,
+// when the task completes.
+type Publishing struct {
+	app     *App
+	j       *Job
+	version *Version
+	id      int64
+}
+
+// A PublishedFile is a file of a unit of the version that is being published.
+type PublishedFile struct {
+	Path   string
+	SHA256 string // in hex; empty if neither the file is here nor its remote tells
+	Size   int64  // in bytes; -1 if neither the file is here nor its remote tells
+}
+
+const publishedFilesSQL = `SELECT c.id, ca.relative_path, coalesce(a.sha256, ra.sha256, ''), coalesce(a.size, ra.size, -1)
+FROM repository_content m CROSS JOIN content c ON c.id = m.content_id
+CROSS JOIN content_artifact ca ON ca.content_id = c.id
+LEFT JOIN artifact a ON a.id = ca.artifact_id
+LEFT JOIN remote_artifact ra ON ra.id = (SELECT min(id) FROM remote_artifact WHERE content_artifact_id = ca.id)
+WHERE ` + inVersion + ` AND m.content_id < ? AND m.content_id IN (
+  SELECT n.content_id FROM repository_content n WHERE n.repository_id = ?1 AND n.added <= ?2 AND (n.removed IS NULL OR n.removed > ?3)
+  AND n.content_id < ?4 ORDER BY n.content_id DESC LIMIT ?5)
+ORDER BY m.content_id DESC, ca.relative_path`
+
+// Files yields the files of the version's units, newest unit first, read in batches.
+func (p *Publishing) Files(ctx context.Context) iter.Seq2[PublishedFile, error] {
+	return func(yield func(PublishedFile, error) bool) {
+		for last := int64(1) << 62; ; {
+			var files []PublishedFile
+			args := []any{p.version.RepositoryID, p.version.Number, p.version.Number, last, membershipBatch}
+			err := p.app.eachRow(ctx, publishedFilesSQL, args, func(scan func(...any) error) error {
+				var f PublishedFile
+				err := scan(&last, &f.Path, &f.SHA256, &f.Size)
+				files = append(files, f)
+				return err
+			})
+			if err != nil {
+				yield(PublishedFile{}, fmt.Errorf("list published files: %w", err))
+				return
+			}
+			for _, f := range files {
+				if !yield(f, nil) {
+					return
+				}
+			}
+			if len(files) == 0 {
+				return
+			}
+		}
+	}
+}
+
+// Write adds a file of metadata at a path of the publication. write gets a writer of its bytes.
+func (p *Publishing) Write(ctx context.Context, path string, write func(w io.Writer) error) error {
+	if !ValidPath(path) {
+		return &TaskError{Code: "PLP0012", Text: fmt.Sprintf("%q is no path of a file below a directory", path)}
+	}
+	f, err := p.app.spool(ctx, write)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer f.Discard()
+	return p.add(ctx, path, f)
+}
+
+const publishFileSQL = `INSERT INTO published_artifact (publication_id, relative_path, artifact_id) VALUES (?, ?, ?)`
+
+// add puts a received file into the publication.
+func (p *Publishing) add(ctx context.Context, path string, f *Incoming) error {
+	if err := p.app.keep(ctx, f); err != nil {
+		return err
+	}
+	return p.j.Tx(ctx, func(ctx context.Context, tx bun.Tx) error {
+		ids, err := p.app.saveArtifacts(ctx, tx, f.Sums)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Tx.ExecContext(ctx, publishFileSQL, p.id, path, ids[f.SHA256]); err != nil {
+			return fmt.Errorf("publish %s: %w", path, err)
+		}
+		return nil
+	})
+}
+
+const (
+	completePublicationSQL = "UPDATE publication SET complete = 1 WHERE id = ?"
+	publisherUsedSQL       = "UPDATE publisher SET last_published = ? WHERE id = ?"
+	// A file of metadata at the path of a unit's file, or one where the other has its directory.
+	publishedTwiceSQL = `SELECT pa.relative_path FROM published_artifact pa
+CROSS JOIN content_artifact ca ON ca.relative_path = pa.relative_path
+  OR ca.relative_path > pa.relative_path || '/' AND ca.relative_path < pa.relative_path || '0'
+CROSS JOIN repository_content m ON m.content_id = ca.content_id AND ` + inVersion + `
+WHERE pa.publication_id = ? LIMIT 1`
+)
+
+// begin makes a publication of type t that nobody sees yet.
+func (t *PublicationType[D]) begin(ctx context.Context, j *Job, typ int64, v *Version, publisher *int64, d D) (*Publishing, *Publication[D], error) {
+	name, err := j.app.resourceName(ctx, j.app.db.Reader(), v)
+	if err != nil {
+		return nil, nil, err
+	}
+	repo, err := j.app.nameByID(ctx, repositoryKind, v.RepositoryID)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !j.Reserved(name, false) && !j.Reserved(repo, false) {
+		return nil, nil, fmt.Errorf("publish %s: neither it nor its repository: %w", name, ErrNotReserved)
+	}
+	pub := &Publication[D]{VersionID: v.ID, PublisherID: publisher, PassThrough: t.PassThrough, Detail: d}
+	pub.PulpType = typ
+	err = j.Tx(ctx, func(ctx context.Context, tx bun.Tx) error { return NewModel[Publication[D]]().Insert(ctx, tx, pub) })
+	return &Publishing{app: j.app, j: j, version: v, id: pub.ID}, pub, err
+}
+
+// finish checks the publication and makes it appear when the task completes.
+func (p *Publishing) finish(ctx context.Context) error {
+	var path string
+	args := []any{p.version.RepositoryID, p.version.Number, p.version.Number, p.id}
+	if err := scanOne(ctx, p.app.db.Reader(), publishedTwiceSQL, args, &path); err != nil {
+		return fmt.Errorf("check publication: %w", err)
+	}
+	if path != "" {
+		return &TaskError{Code: "PLP0012", Text: fmt.Sprintf("Cannot create publication. Path is duplicated, or both a file and a directory: %s.", path)}
+	}
+	p.j.OnFinish(func(ctx context.Context, tx bun.Tx) error {
+		_, err := tx.Tx.ExecContext(ctx, completePublicationSQL, p.id)
+		if err == nil {
+			p.j.Created(publicationKind, p.id)
+		}
+		return err
+	})
+	return nil
+}
+
+// Create makes a publication of a version inside a task that makes the version, or that
+// reserves it or its repository.
+func (t *PublicationType[D]) Create(ctx context.Context, j *Job, v *Version, d D) error {
+	typ, err := j.app.typeOf(publicationKind, t)
+	if err != nil {
+		return err
+	}
+	_, err = t.make(ctx, j, typ, v, nil, d)
+	return err
+}
+
+// make runs the plugin's function and completes the publication.
+func (t *PublicationType[D]) make(ctx context.Context, j *Job, typ int64, v *Version, publisher *int64, d D) (*Publication[D], error) {
+	p, pub, err := t.begin(ctx, j, typ, v, publisher, d)
+	if err != nil {
+		return nil, err
+	}
+	if t.Publish != nil {
+		if err := t.Publish(ctx, p, pub); err != nil {
+			return nil, err
+		}
+	}
+	return pub, p.finish(ctx)
+}
+
+// publishTask is the task behind both ways of publishing.
+func (t *PublicationType[D]) publishTask(r *registry, owner Plugin, label string) *Task[publishArgs, json.RawMessage] {
+	name := "pulp_" + owner.Name + ".app.tasks.publishing.publish"
+	if t.Name != owner.Name {
+		name = "pulp_" + owner.Name + ".app.tasks.publishing." + t.Name + "_publish"
+	}
+	return &Task[publishArgs, json.RawMessage]{Name: name, Run: func(ctx context.Context, j *Job, args publishArgs) (json.RawMessage, error) {
+		return t.run(ctx, j, j.app.types[typeKey{publicationKind, label}], args)
+	}}
+}
+
+func (t *PublicationType[D]) run(ctx context.Context, j *Job, typ int64, args publishArgs) (json.RawMessage, error) {
+	v, err := NewModel[Version]().First(ctx, j.app.db.Reader(), byKey(args.Version), func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("v.complete") })
+	if err != nil {
+		return nil, err
+	}
+	var d D
+	if err := json.NewDecoder(bytes.NewReader(args.Detail)).Decode(&d); err != nil {
+		return nil, fmt.Errorf("read arguments: %w", err)
+	}
+	pub, err := t.make(ctx, j, typ, v, args.Publisher, d)
+	if err != nil {
+		return nil, err
+	}
+	if args.Publisher != nil {
+		j.OnFinish(func(ctx context.Context, tx bun.Tx) error {
+			_, err := tx.Tx.ExecContext(ctx, publisherUsedSQL, int64(j.app.now()), *args.Publisher)
+			return err
+		})
+	}
+	return j.app.views[j.app.publications[typ].path].(texter).textByID(ctx, j.app.db.Reader(), pub.ID)
+}
+
+// texter is a view of any model that can write one row.
+type texter interface {
+	textByID(ctx context.Context, db bun.IDB, id int64) (json.RawMessage, error)
+}
+
+func (v *view[M]) textByID(ctx context.Context, db bun.IDB, id int64) (json.RawMessage, error) {
+	m, err := v.row(ctx, db, id)
+	if err != nil {
+		return nil, err
+	}
+	return v.text(ctx, db, m)
+}
+
+// mirror publishes a version with the metadata of the remote that it mirrors.
+func (t *PublicationType[D]) mirror(r *registry, label string) func(context.Context, *Sync) error {
+	return func(ctx context.Context, s *Sync) error {
+		var d D
+		p, _, err := t.begin(ctx, s.j, r.types[typeKey{publicationKind, label}], &s.version.Version, nil, d)
+		if err != nil {
+			return err
+		}
+		for _, f := range s.mirrored {
+			if err := p.add(ctx, f.Name, f.in); err != nil {
+				return err
+			}
+		}
+		return p.finish(ctx)
+	}
+}
+
+// publishMirror publishes the new version with the type of publication that fits its repository.
+func (s *Sync) publishMirror(ctx context.Context) error {
+	var typ int64
+	if err := scanOne(ctx, s.app.db.Reader(), "SELECT pulp_type FROM repository WHERE id = ?", []any{s.repository}, &typ); err != nil {
+		return err
+	}
+	for _, face := range s.app.publications {
+		if face.repository == s.app.kinds[repositoryKind].ends[typ].label {
+			return face.mirror(ctx, s)
+		}
+	}
+	return nil
+}

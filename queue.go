@@ -1,0 +1,91 @@
+package pulp
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/uptrace/bun"
+	"maragu.dev/goqite"
+)
+
+// A readyList holds the tasks that are waiting, may run and are not claimed, each exactly
+// once, those of higher priority first, else the oldest. It is part of the transactions that
+// move tasks, so it cannot disagree with their rows.
+type readyList interface {
+	// push adds a task and returns the id of its message.
+	push(ctx context.Context, tx bun.Tx, task int64, priority int) (message string, err error)
+	// pop takes the first task out; ok is false if there is none.
+	pop(ctx context.Context, tx bun.Tx) (task int64, ok bool, err error)
+	// drop takes a message out that is not wanted any more.
+	drop(ctx context.Context, tx bun.Tx, message string) error
+}
+
+// queueName tells the engine's messages from others in goqite's table.
+const queueName = "pulp"
+
+// A queue is the ready list on goqite. A message is received and deleted in one transaction,
+// so goqite's own leases, delays and redeliveries are never used: its Receive would slow down
+// with each message that is there but not to be received.
+//
+// It knows when the list is certainly empty, which saves looking. That is sound because
+// push and pop are called in transactions that run one after another: what empty says in a
+// transaction is true of the state that the transaction sees. It must be told by doubt of
+// every rollback, for that may put messages back.
+type queue struct {
+	q     *goqite.Queue
+	empty atomic.Bool
+}
+
+var _ readyList = (*queue)(nil)
+
+func newQueue(db *bun.DB) *queue {
+	return &queue{q: goqite.New(goqite.NewOpts{DB: db.DB, Name: queueName, Timeout: time.Hour})}
+}
+
+func (q *queue) push(ctx context.Context, tx bun.Tx, task int64, priority int) (string, error) {
+	q.empty.Store(false)
+	body := strconv.AppendInt(nil, task, 10)
+	id, err := q.q.SendAndGetIDTx(ctx, tx.Tx, goqite.Message{Body: body, Priority: priority})
+	if err != nil {
+		return "", fmt.Errorf("make task %d ready: %w", task, err)
+	}
+	return string(id), nil
+}
+
+func (q *queue) pop(ctx context.Context, tx bun.Tx) (int64, bool, error) {
+	if q.empty.Load() {
+		return 0, false, nil
+	}
+	m, err := q.q.ReceiveTx(ctx, tx.Tx)
+	if err != nil {
+		return 0, false, fmt.Errorf("look for a ready task: %w", err)
+	}
+	if m == nil {
+		q.empty.Store(true)
+		return 0, false, nil
+	}
+	if err := q.q.DeleteTx(ctx, tx.Tx, m.ID); err != nil {
+		return 0, false, fmt.Errorf("take a ready task: %w", err)
+	}
+	task, err := strconv.ParseInt(string(m.Body), 10, 64)
+	if err != nil {
+		return 0, false, fmt.Errorf("message %s is not one of ours: %w", m.ID, err)
+	}
+	return task, true, nil
+}
+
+func (q *queue) drop(ctx context.Context, tx bun.Tx, message string) error {
+	if err := q.q.DeleteTx(ctx, tx.Tx, goqite.ID(message)); err != nil {
+		return fmt.Errorf("drop message %s: %w", message, err)
+	}
+	return nil
+}
+
+// doubt says that the list may hold tasks.
+func (q *queue) doubt() { q.empty.Store(false) }
+
+// isEmpty says that the list holds no task, for certain.
+func (q *queue) isEmpty() bool { return q.empty.Load() }

@@ -1,0 +1,245 @@
+package pulp
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/uptrace/bun"
+
+	"github.com/gopulp/pulp/internal/schema"
+)
+
+// A Serializer is the outer face of M: which fields an object has in the API, and which
+// values are allowed. The zero Serializer derives everything from the tags of M:
+//
+//	json:"name"        the name in the API; "-" leaves the field out
+//	validate:"..."     rules of go-playground/validator; required, min, max, oneof and url
+//	                   also tell the API's description
+//	default:"..."      what a field gets that the client does not name
+//	doc:"..."          a sentence for the API's description
+//	pulp:"..."         words separated by commas: readonly, writeonly (it is stored and never
+//	                   leaves; hidden_fields says whether it is set), immutable (after create),
+//	                   hidden (nobody sees or sets it), unique, filter (lists can be filtered by it), ref=KIND (an int64 that
+//	                   clients see as href), raw (blanks at the ends are kept), blank (may be
+//	                   empty); for content: key (part of the natural key), slot (a version
+//	                   holds one unit for each value)
+//
+// A pointer is a field that may be null. A [Secret] is write-only and stored sealed.
+type Serializer[M any] struct {
+	// Validate looks at an object before it is written; old is nil on create. It returns
+	// [FieldErrors] for what the client did wrong.
+	Validate func(ctx context.Context, db bun.IDB, old, new *M) error
+	// Computed are fields that no column holds.
+	Computed []Computed[M]
+}
+
+// A Computed field is made for a whole page at once, so that a list costs a fixed number of
+// queries.
+type Computed[M any] struct {
+	Name  string
+	Doc   string
+	Value schema.Value
+	// Values returns one value for each of ms, in their order.
+	Values func(ctx context.Context, db bun.IDB, ms []*M) ([]any, error)
+}
+
+// A codec is a Serializer made ready for one App.
+type codec[M any] struct {
+	Serializer[M]
+	app  *App
+	plan *plan
+	end  *endpoint
+}
+
+// keyOf is the key of an object's href and PRN.
+func (c *codec[M]) keyOf(m *M) string {
+	if r, ok := any(m).(record); ok {
+		return r.base().PulpID.String()
+	}
+	return fmt.Sprint(c.app.primaryKey(m))
+}
+
+// own finds the hrefs of objects that lie below others; nil for those that do not.
+func (c *codec[M]) own(ctx context.Context, db bun.IDB, ms []*M) (map[int64]string, error) {
+	if c.end == nil || c.end.kind.name != versionKind {
+		return nil, nil
+	}
+	return c.app.links(ctx, db, versionKind, idsOf(ms, func(m *M) int64 { return any(m).(record).base().ID }))
+}
+
+// encode writes objects as JSON. only and without are the names that the client asked for and
+// did not want; nil means all and none.
+func (c *codec[M]) encode(ctx context.Context, db bun.IDB, ms []*M, only, without []string) ([]json.RawMessage, error) {
+	wanted := func(name string) bool {
+		return (len(only) == 0 || slices.Contains(only, name)) && !slices.Contains(without, name)
+	}
+	links, err := c.links(ctx, db, ms, wanted)
+	if err != nil {
+		return nil, err
+	}
+	own, err := c.own(ctx, db, ms)
+	if err != nil {
+		return nil, err
+	}
+	computed, err := c.compute(ctx, db, ms, wanted)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]json.RawMessage, len(ms))
+	for i, m := range ms {
+		w := objectWriter{b: make([]byte, 0, 512), wanted: wanted}
+		c.identity(ctx, &w, m, own)
+		v := reflect.ValueOf(m).Elem()
+		for _, f := range c.plan.fields {
+			if !f.WriteOnly && !f.hidden && w.name(f.Name) {
+				if w.b, err = f.append(w.b, v, links); err != nil {
+					return nil, err
+				}
+			}
+		}
+		if len(c.plan.hidden()) > 0 && w.name("hidden_fields") {
+			w.b = c.plan.hiddenFields(w.b, v)
+		}
+		for n, values := range computed {
+			if w.name(c.Computed[n].Name) {
+				if w.b, err = appendAny(w.b, values[i]); err != nil {
+					return nil, err
+				}
+			}
+		}
+		out[i] = w.end()
+	}
+	return out, nil
+}
+
+// identity writes what names the object.
+func (c *codec[M]) identity(ctx context.Context, w *objectWriter, m *M, own map[int64]string) {
+	if c.end == nil {
+		return
+	}
+	end := c.end
+	if t, ok := any(m).(typed); ok {
+		if e := end.kind.ends[t.typeID()]; e != nil {
+			end = e
+		}
+	}
+	key := c.keyOf(m)
+	if w.name("pulp_href") {
+		href := c.app.href(ctx, end, key, nil)
+		if own != nil {
+			href = own[any(m).(record).base().ID]
+		}
+		w.b = appendString(w.b, href)
+	}
+	if end.prn != "" && w.name("prn") {
+		w.b = appendString(w.b, "prn:"+end.prn+":"+key)
+	}
+}
+
+// links finds the hrefs of all that ms refer to, with one query for each kind.
+func (c *codec[M]) links(ctx context.Context, db bun.IDB, ms []*M, wanted func(string) bool) (hrefs, error) {
+	out := hrefs{}
+	for _, f := range c.plan.fields {
+		if f.ref == "" || f.WriteOnly || !wanted(f.Name) {
+			continue
+		}
+		var ids []int64
+		for _, m := range ms {
+			v := reflect.ValueOf(m).Elem().FieldByIndex(f.index)
+			if f.pointer && !v.IsNil() {
+				ids = append(ids, v.Elem().Int())
+			} else if !f.pointer {
+				ids = append(ids, v.Int())
+			}
+		}
+		if len(ids) == 0 {
+			continue
+		}
+		found, err := c.app.links(ctx, db, f.ref, ids)
+		if err != nil {
+			return nil, err
+		}
+		if out[f.ref] == nil {
+			out[f.ref] = map[int64]string{}
+		}
+		for id, href := range found {
+			out[f.ref][id] = href
+		}
+	}
+	return out, nil
+}
+
+func (c *codec[M]) compute(ctx context.Context, db bun.IDB, ms []*M, wanted func(string) bool) ([][]any, error) {
+	ctx = context.WithValue(ctx, pageKey, &pageMemo{})
+	out := make([][]any, len(c.Computed))
+	for i, x := range c.Computed {
+		if len(ms) == 0 || !wanted(x.Name) {
+			continue
+		}
+		values, err := x.Values(ctx, db, ms)
+		if err != nil {
+			return nil, fmt.Errorf("compute %s: %w", x.Name, err)
+		}
+		out[i] = values
+	}
+	return out, nil
+}
+
+// object is the face of M as the HTTP layer documents it.
+func (c *codec[M]) object(name string) *schema.Object {
+	o := &schema.Object{Name: name}
+	if c.end != nil {
+		o.Fields = append(o.Fields,
+			schema.Field{Name: "pulp_href", ReadOnly: true, Value: schema.Value{Type: schema.String, Format: "uri"}},
+			schema.Field{Name: "prn", ReadOnly: true, Value: schema.Value{Type: schema.String}, Doc: "The Pulp Resource Name (PRN)."})
+	}
+	o.Fields = append(o.Fields, c.plan.object("").Fields...)
+	if len(c.plan.hidden()) > 0 {
+		o.Fields = append(o.Fields, schema.Field{Name: "hidden_fields", ReadOnly: true, Value: hiddenValue(), Doc: "The write-only fields, and whether they are set."})
+	}
+	for _, x := range c.Computed {
+		o.Fields = append(o.Fields, schema.Field{Name: x.Name, Doc: x.Doc, Value: x.Value, ReadOnly: true})
+	}
+	return o
+}
+
+// An objectWriter writes the members of a JSON object.
+type objectWriter struct {
+	b      []byte
+	wanted func(string) bool
+}
+
+// name writes a member's name, if it is wanted.
+func (w *objectWriter) name(name string) bool {
+	if !w.wanted(name) {
+		return false
+	}
+	if len(w.b) == 0 {
+		w.b = append(w.b, '{')
+	} else {
+		w.b = append(w.b, ',')
+	}
+	w.b = append(append(append(w.b, '"'), name...), '"', ':')
+	return true
+}
+
+func (w *objectWriter) end() []byte {
+	if len(w.b) == 0 {
+		w.b = append(w.b, '{')
+	}
+	return append(w.b, '}')
+}
+
+// appendAny writes a value that a function computed.
+func appendAny(b []byte, value any) ([]byte, error) {
+	switch v := value.(type) {
+	case nil:
+		return append(b, "null"...), nil
+	case string:
+		return appendString(b, v), nil
+	}
+	return appendValue(b, reflect.ValueOf(value))
+}

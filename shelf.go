@@ -1,0 +1,188 @@
+package pulp
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+)
+
+const (
+	publishedAtSQL = `SELECT pa.relative_path, coalesce(pa.content_artifact_id, 0), coalesce(a.sha256, ''), coalesce(a.size, -1)
+FROM published_artifact pa LEFT JOIN content_artifact ca ON ca.id = pa.content_artifact_id
+LEFT JOIN artifact a ON a.id = coalesce(pa.artifact_id, ca.artifact_id)
+WHERE pa.publication_id = ? AND pa.relative_path = ?`
+	// A unit whose only file's path is its slot is found by its slot.
+	slotAtSQL = `SELECT ca.relative_path, ca.id, coalesce(a.sha256, ''), coalesce(a.size, -1)
+FROM repository_content m CROSS JOIN content_artifact ca ON ca.content_id = m.content_id
+LEFT JOIN artifact a ON a.id = ca.artifact_id
+WHERE m.repository_id = ?1 AND m.slot = ?4 AND m.added <= ?2 AND (m.removed IS NULL OR m.removed > ?2) AND ca.relative_path = ?3 LIMIT 1`
+	memberAtSQL = `SELECT ca.relative_path, ca.id, coalesce(a.sha256, ''), coalesce(a.size, -1)
+FROM content_artifact ca CROSS JOIN repository_content m ON m.repository_id = ?1 AND m.content_id = ca.content_id
+LEFT JOIN artifact a ON a.id = ca.artifact_id
+WHERE ca.relative_path = ?3 AND m.added <= ?2 AND (m.removed IS NULL OR m.removed > ?2) LIMIT 1`
+)
+
+// fileAt finds the file at a path of a shelf; nil for none.
+func (a *App) fileAt(ctx context.Context, s *shelf, path string) (f *shelvedFile, err error) {
+	if s.publication != 0 {
+		if f, err = a.oneFile(ctx, publishedAtSQL, s.publication, path); f != nil || err != nil {
+			return f, err
+		}
+	}
+	if s.version == 0 {
+		return nil, nil
+	}
+	face, err := a.repositoryFace(ctx, s.repository)
+	if err != nil {
+		return nil, err
+	}
+	for _, typ := range face.content {
+		c := a.contents[typ]
+		if !c.single {
+			return a.oneFile(ctx, memberAtSQL, s.repository, s.number, path)
+		}
+		slot := c.slotOf(path)
+		if f, err = a.oneFile(ctx, slotAtSQL, s.repository, s.number, path, slot[:]); f != nil || err != nil {
+			return f, err
+		}
+	}
+	return nil, nil
+}
+
+func (a *App) oneFile(ctx context.Context, query string, args ...any) (*shelvedFile, error) {
+	rows, err := a.db.Reader().DB.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("find file: %w", err)
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return nil, rows.Err()
+	}
+	var f shelvedFile
+	if err := rows.Scan(&f.path, &f.contentArtifact, &f.sha256, &f.size); err != nil {
+		return nil, fmt.Errorf("find file: %w", err)
+	}
+	return &f, rows.Err()
+}
+
+// belowSQL yields the files of a publication (?1) and of a version (?2, ?3) from a path (?4) up
+// to, but not with, another one (?5).
+const belowSQL = `SELECT pa.relative_path, coalesce(a.size, -1) FROM published_artifact pa
+LEFT JOIN content_artifact ca ON ca.id = pa.content_artifact_id LEFT JOIN artifact a ON a.id = coalesce(pa.artifact_id, ca.artifact_id)
+WHERE pa.publication_id = ?1 AND pa.relative_path >= ?4 AND pa.relative_path < ?5
+UNION ALL
+SELECT ca.relative_path, coalesce(a.size, ra.size, -1) FROM content_artifact ca
+CROSS JOIN repository_content m ON m.repository_id = ?2 AND m.content_id = ca.content_id AND m.added <= ?3 AND (m.removed IS NULL OR m.removed > ?3)
+LEFT JOIN artifact a ON a.id = ca.artifact_id
+LEFT JOIN remote_artifact ra ON ra.id = (SELECT min(id) FROM remote_artifact WHERE content_artifact_id = ca.id)
+WHERE ca.relative_path >= ?4 AND ca.relative_path < ?5
+ORDER BY 1 LIMIT ?6`
+
+const listingBatch = 500
+
+type listed struct {
+	path string
+	size int64
+}
+
+// below reads files of a directory and its subdirectories, from a path on.
+func (a *App) below(ctx context.Context, s *shelf, dir, from string, limit int) (out []listed, err error) {
+	end := "\U0010FFFF"
+	if dir != "" {
+		end = strings.TrimSuffix(dir, "/") + "0" // the byte after a slash
+	}
+	repository := s.repository
+	if s.version == 0 {
+		repository = 0
+	}
+	args := []any{s.publication, repository, s.number, from, end, limit}
+	err = a.eachRow(ctx, belowSQL, args, func(scan func(...any) error) error {
+		var l listed
+		err := scan(&l.path, &l.size)
+		out = append(out, l)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list %q: %w", dir, err)
+	}
+	return out, nil
+}
+
+// listShelf lists a directory of a shelf. A subdirectory costs one seek, however much it holds.
+func (a *App) listShelf(ctx context.Context, s *shelf, whole, dir string) (*Served, error) {
+	first, err := a.below(ctx, s, dir, dir, listingBatch)
+	if err != nil {
+		return nil, err
+	}
+	if len(first) == 0 && dir != "" {
+		return nil, ErrNotFound
+	}
+	entries := func(yield func(Entry, error) bool) {
+		files, from, last := first, dir, ""
+		for len(files) > 0 {
+			for _, f := range files {
+				e := Entry{Name: f.path[len(dir):], Size: f.size, Modified: s.changed}
+				from = f.path + "\x00"
+				if sub, _, deeper := strings.Cut(e.Name, "/"); deeper {
+					e = Entry{Name: sub + "/", Size: -1}
+					from = dir + sub + "0"
+				}
+				if e.Name != last && !yield(e, nil) {
+					return
+				}
+				last = e.Name
+			}
+			if len(files) < listingBatch {
+				return
+			}
+			var err error
+			if files, err = a.below(ctx, s, dir, from, listingBatch); err != nil {
+				yield(Entry{}, err)
+				return
+			}
+		}
+	}
+	return &Served{Listing: &Listing{Path: whole, Entries: entries}}, nil
+}
+
+const basesSQL = `SELECT base_path FROM distribution
+WHERE domain_id = ? AND NOT hidden AND base_path > ? AND base_path < ? ORDER BY base_path`
+
+// listBases lists the distributions below a path that none of them serves.
+func (a *App) listBases(ctx context.Context, path string) (*Served, error) {
+	dir := strings.TrimSuffix(path, "/")
+	from, end := "", "\U0010FFFF"
+	if dir != "" {
+		from, end = dir+"/", dir+"0"
+	}
+	var names []string
+	err := a.eachRow(ctx, basesSQL, []any{a.domain.ID, from, end}, func(scan func(...any) error) error {
+		var base string
+		err := scan(&base)
+		name, _, _ := strings.Cut(base[min(len(from), len(base)):], "/")
+		if len(names) == 0 || names[len(names)-1] != name+"/" {
+			names = append(names, name+"/")
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("list distributions: %w", err)
+	case len(names) == 0 && dir != "":
+		return nil, ErrNotFound
+	case dir != "" && !strings.HasSuffix(path, "/"):
+		return &Served{Redirect: true}, nil
+	}
+	return &Served{Listing: &Listing{Path: path, Entries: entriesOf(names)}}, nil
+}
+
+func entriesOf(names []string) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for _, name := range names {
+			if !yield(Entry{Name: name, Size: -1}, nil) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package pulp
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+)
+
+// A Component is a part of the program that status names: the core, or a plugin.
+type Component struct {
+	Name             string `json:"component"`
+	Version          string `json:"version"`
+	Package          string `json:"package"`
+	Module           string `json:"module"`
+	DomainCompatible bool   `json:"domain_compatible"`
+}
+
+// Components are the core and the plugins, in the order of their declaration.
+func (a *App) Components() []Component {
+	out := []Component{{"core", CoreVersion, "pulpcore", "pulpcore.app", true}}
+	for _, p := range a.cfg.Plugins {
+		out = append(out, Component{p.Name, p.Version, "pulp_" + p.Name, "pulp_" + p.Name + ".app", true})
+	}
+	return out
+}
+
+// Versions are the versions of all components by name.
+func (a *App) Versions() map[string]string {
+	out := map[string]string{}
+	for _, c := range a.Components() {
+		out[c.Name] = c.Version
+	}
+	return out
+}
+
+// The answer of status.
+type (
+	status struct {
+		Versions        []Component     `json:"versions"`
+		Workers         []statusApp     `json:"online_workers"`
+		APIApps         []statusApp     `json:"online_api_apps"`
+		ContentApps     []statusApp     `json:"online_content_apps"`
+		Database        connectionState `json:"database_connection"`
+		Redis           connectionState `json:"redis_connection"`
+		Storage         *statusStorage  `json:"storage"`
+		ContentSettings contentSettings `json:"content_settings"`
+		DomainEnabled   bool            `json:"domain_enabled"`
+	}
+	statusApp struct {
+		Name          string            `json:"name"`
+		LastHeartbeat Time              `json:"last_heartbeat"`
+		Versions      map[string]string `json:"versions"`
+	}
+	connectionState struct {
+		Connected bool `json:"connected"`
+	}
+	statusStorage struct {
+		Total *int64 `json:"total"`
+		Used  *int64 `json:"used"`
+		Free  *int64 `json:"free"`
+	}
+	contentSettings struct {
+		Origin *string `json:"content_origin"`
+		Prefix string  `json:"content_path_prefix"`
+	}
+)
+
+// statusOperation declares status/.
+type statusOperation struct{}
+
+func (statusOperation) declare(r *registry, _ Plugin) error {
+	object := objectOf[status]("Status")
+	for i := range object.Fields {
+		object.Fields[i].Required = object.Fields[i].Name != "storage"
+	}
+	r.operations = append(r.operations, Operation{
+		ID: "status_read", Method: "GET", Path: "status/", Tag: "Status", Summary: "Inspect status of Pulp",
+		Answer: object, Codes: []AnswerKind{OK}, Anonymous: true, Do: r.app.status,
+	})
+	return nil
+}
+
+const onlineSQL = "SELECT name, last_heartbeat, versions FROM worker WHERE last_heartbeat > ? ORDER BY id"
+
+// heartbeatTTL is how long after its last heartbeat a worker counts as online.
+const heartbeatTTL = 30 * time.Second
+
+func (a *App) status(ctx context.Context, _ *Request) (*Answer, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("read host name: %w", err)
+	}
+	self := []statusApp{{fmt.Sprintf("%d@%s", os.Getpid(), host), a.now(), a.Versions()}}
+	s := status{
+		Versions: a.Components(), Workers: []statusApp{}, APIApps: self, ContentApps: self,
+		ContentSettings: contentSettings{Prefix: prefixOf(ctx) + a.ContentPath()},
+	}
+	if a.cfg.ContentOrigin != "" {
+		s.ContentSettings.Origin = &a.cfg.ContentOrigin
+	}
+	err = a.eachRow(ctx, onlineSQL, []any{int64(TimeOf(a.clock().Add(-heartbeatTTL)))}, func(scan func(...any) error) error {
+		var w statusApp
+		var versions string
+		if err := scan(&w.Name, &w.LastHeartbeat, &versions); err != nil {
+			return err
+		}
+		s.Workers = append(s.Workers, w)
+		return json.Unmarshal([]byte(versions), &s.Workers[len(s.Workers)-1].Versions)
+	})
+	s.Database.Connected = err == nil
+	if total, used, free, err := a.storage.blobs().Usage(); err == nil {
+		s.Storage = &statusStorage{&total, &used, &free}
+	}
+	body, err := json.Marshal(s)
+	return &Answer{Kind: OK, Body: body}, err
+}

@@ -1,0 +1,198 @@
+package pulp
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/uptrace/bun"
+
+	"github.com/gopulp/pulp/internal/schema"
+)
+
+// A TaskRecord is what the API tells of a task.
+type TaskRecord struct {
+	bun.BaseModel `bun:"table:task,alias:t"`
+	Base
+	State      State           `bun:"state" json:"state" pulp:"readonly" validate:"oneof=waiting skipped running completed failed canceled canceling" doc:"The current state of the task. The possible values include: 'waiting', 'skipped', 'running', 'completed', 'failed', 'canceled' and 'canceling'."`
+	Name       string          `bun:"name" json:"name" pulp:"readonly" validate:"required" doc:"The name of task."`
+	LoggingCID string          `bun:"logging_cid" json:"logging_cid" pulp:"readonly" doc:"The logging correlation id associated with this task"`
+	Owner      *int64          `bun:"created_by,scanonly" json:"created_by" pulp:"readonly,ref=account" doc:"User who dispatched this task."`
+	Unblocked  *Time           `bun:"unblocked_at" json:"unblocked_at" pulp:"readonly,filter" doc:"Timestamp of when this task was identified ready for pickup."`
+	Started    *Time           `bun:"started_at" json:"started_at" pulp:"readonly,filter" doc:"Timestamp of when this task started execution."`
+	Finished   *Time           `bun:"finished_at" json:"finished_at" pulp:"readonly,filter" doc:"Timestamp of when this task stopped execution."`
+	Error      json.RawMessage `bun:"error,type:json" json:"error" pulp:"readonly" doc:"A JSON Object of a fatal error encountered during the execution of this task."`
+	ParentID   *int64          `bun:"parent_id" json:"parent_task" pulp:"readonly,ref=task" doc:"The parent task that spawned this task."`
+	Record     []string        `bun:"record,type:json" json:"reserved_resources_record" pulp:"readonly" doc:"A list of resources required by that task."`
+	Result     json.RawMessage `bun:"result,type:json" json:"result" pulp:"readonly" doc:"The result of this task."`
+}
+
+// TaskCancel is the body of PATCH on a task.
+type TaskCancel struct {
+	State string `json:"state" validate:"required,oneof=canceled" doc:"The desired state of the task. Only 'canceled' is accepted."`
+}
+
+func taskViews() *ViewSet[TaskRecord] {
+	uri := schema.Value{Type: schema.String, Format: "uri"}
+	none := func(value any) func(context.Context, bun.IDB, []*TaskRecord) ([]any, error) {
+		return func(_ context.Context, _ bun.IDB, ts []*TaskRecord) ([]any, error) {
+			return slices.Repeat([]any{value}, len(ts)), nil
+		}
+	}
+	vs := &ViewSet[TaskRecord]{
+		Path: "tasks", Name: "task", class: "Task", kind: taskKind, Ops: List | Read | Delete,
+		Serializer: Serializer[TaskRecord]{Computed: []Computed[TaskRecord]{
+			{Name: "worker", Doc: "Deprecated: always null.", Value: schema.Value{Type: schema.String, Format: "uri", Nullable: true}, Values: none(nil)},
+			{Name: "child_tasks", Doc: "Any tasks spawned by this task.", Value: schema.Value{Type: schema.Array, Items: &uri}, Values: childTasks},
+			{Name: "task_group", Doc: "The task group that this task is a member of.", Value: schema.Value{Type: schema.String, Format: "uri", Nullable: true}, Values: none(nil)},
+			{Name: "progress_reports", Value: schema.Value{Type: schema.Array, Items: &schema.Value{Type: schema.Map, Object: objectOf[progressView]("ProgressReport")}}, Values: taskProgress},
+			{Name: "created_resources", Doc: "Resources created by this task.", Value: schema.Value{Type: schema.Array, Items: &uri}, Values: createdHrefs},
+			{Name: "created_resource_prns", Doc: "Resource PRNs created by this task.", Value: schema.Value{Type: schema.Array, Items: &schema.Value{Type: schema.String}}, Values: createdPRNs},
+			{Name: "pulp_api_version", Value: Text(), Values: none("v3")},
+		}},
+		Filters: taskFilters(),
+		Remove: func(_ context.Context, _ bun.Tx, t *TaskRecord) error {
+			if !t.State.Final() {
+				return fmt.Errorf("the task has not finished: %w", ErrConflict)
+			}
+			return nil
+		},
+	}
+	vs.extra = func(v *view[TaskRecord], owner Plugin) []Operation {
+		return []Operation{v.operation(owner, "cancel", "", true, Operation{
+			Method: "PATCH", Summary: "Cancel a task", Body: objectOf[TaskCancel]("TaskCancel"), Answer: v.codec.object("Task"),
+			Codes: []AnswerKind{OK, Refused}, Do: func(ctx context.Context, r *Request) (*Answer, error) { return cancelTask(ctx, v, r) },
+		})}
+	}
+	return vs
+}
+
+func cancelTask(ctx context.Context, v *view[TaskRecord], r *Request) (*Answer, error) {
+	t, err := v.one(ctx, v.app.db.Reader(), r.Vars)
+	if err != nil {
+		return nil, err
+	}
+	if want := unquoted(r.Body.Fields["state"]); want != "canceled" {
+		return nil, FieldErrors{"state": {"The only acceptable value for 'state' is 'canceled'."}}
+	}
+	kind := OK
+	if err := v.app.Cancel(ctx, t.PulpID); err != nil {
+		if !isConflict(err) {
+			return nil, err
+		}
+		kind = Refused
+	}
+	if t, err = v.one(ctx, v.app.db.Reader(), r.Vars); err != nil {
+		return nil, err
+	}
+	return v.answer(ctx, v.app.db.Reader(), kind, t, r)
+}
+
+func taskFilters() []Filter {
+	state := schema.Value{Type: schema.String, Enum: []string{"waiting", "skipped", "running", "completed", "failed", "canceled", "canceling"}}
+	out := []Filter{
+		compare("state", "Filter results where state matches value", state, readText, "t.state = ?"),
+		compare("state__in", "Filter results where state is in a comma-separated list of values", manyTexts, readList, "t.state IN (?)"),
+		compare("state__ne", "Filter results where state not equal to value", Text(), readText, "t.state <> ?"),
+		compare("name", "Filter results where name matches value", Text(), readText, "t.name = ?"),
+		compare("name__contains", "Filter results where name contains value", Text(), readText, "instr(t.name, ?) > 0"),
+		compare("name__in", "Filter results where name is in a comma-separated list of values", manyTexts, readList, "t.name IN (?)"),
+		compare("name__ne", "Filter results where name not equal to value", Text(), readText, "t.name <> ?"),
+		compare("logging_cid", "Filter results where logging_cid matches value", Text(), readText, "t.logging_cid = ?"),
+		compare("logging_cid__contains", "Filter results where logging_cid contains value", Text(), readText, "instr(t.logging_cid, ?) > 0"),
+		compare("worker", "Deprecated: nothing matches.", Text(), readText, "? IS NULL"),
+		taskRef("parent_task", "t.parent_id = ?"),
+		taskRef("child_tasks", "t.id = (SELECT parent_id FROM task WHERE id = ?)"),
+		createdFilter(),
+	}
+	out = append(out, timeFilters("pulp_created", "t.pulp_created")...)
+	for _, name := range []string{"reserved_resources", "exclusive_resources", "shared_resources"} {
+		out = append(out, reservedFilter(name, Text()), reservedFilter(name+"__in", manyTexts))
+	}
+	return out
+}
+
+func taskRef(name, rule string) Filter {
+	return Filter{Name: name, Doc: "Task referenced by HREF/PRN", Value: schema.Value{Type: schema.String, Format: "uri"},
+		Where: func(ctx context.Context, value string) (Where, error) {
+			a := FromContext(ctx)
+			id, err := a.find(ctx, a.db.Reader(), taskKind, value)
+			if err != nil {
+				return nil, err
+			}
+			return func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where(rule, id) }, nil
+		}}
+}
+
+func createdFilter() Filter {
+	return Filter{Name: "created_resources", Doc: "Resource referenced by HREF/PRN", Value: Text(),
+		Where: func(ctx context.Context, value string) (Where, error) {
+			a := FromContext(ctx)
+			t, ok := a.parseTarget(ctx, value)
+			if !ok {
+				return nil, Refuse("Invalid hyperlink - No URL match.")
+			}
+			ids, err := a.findTargets(ctx, a.db.Reader(), []target{t})
+			if err != nil {
+				return nil, err
+			}
+			return func(q *bun.SelectQuery) *bun.SelectQuery {
+				return q.Where("t.id IN (SELECT task_id FROM created_resource WHERE kind = ? AND object_id = ?)", t.end.kind.name, ids[0])
+			}, nil
+		}}
+}
+
+// reservedFilter finds the tasks whose record names all the resources of a list.
+func reservedFilter(name string, value schema.Value) Filter {
+	return Filter{Name: name, Doc: "Resources referenced by HREF/PRN", Value: value,
+		Where: func(ctx context.Context, text string) (Where, error) {
+			var names []string
+			for part := range strings.SplitSeq(text, ",") {
+				n, err := FromContext(ctx).reservedName(ctx, part)
+				if err != nil {
+					return nil, err
+				}
+				names = append(names, n)
+			}
+			return func(q *bun.SelectQuery) *bun.SelectQuery {
+				for _, n := range names {
+					rule := "EXISTS (SELECT 1 FROM json_each(t.record) AS r WHERE r.value IN (?))"
+					switch {
+					case strings.HasPrefix(name, "exclusive"):
+						q = q.Where(rule, bun.In([]string{n}))
+					case strings.HasPrefix(name, "shared"):
+						q = q.Where(rule, bun.In([]string{sharedPrefix + n}))
+					default:
+						q = q.Where(rule, bun.In([]string{n, sharedPrefix + n}))
+					}
+				}
+				return q
+			}, nil
+		}}
+}
+
+// reservedName is the name under which tasks record the resource of an href.
+func (a *App) reservedName(ctx context.Context, text string) (string, error) {
+	text = strings.TrimSpace(text)
+	if !strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "http") {
+		return text, nil
+	}
+	t, ok := a.parseTarget(ctx, text)
+	if !ok {
+		return "", Refuse("Invalid hyperlink - No URL match.")
+	}
+	if !t.nested {
+		return "prn:" + t.end.prn + ":" + t.key, nil
+	}
+	ids, err := a.findTargets(ctx, a.db.Reader(), []target{t})
+	if err != nil {
+		return "", err
+	}
+	var key ID
+	if err := scanOne(ctx, a.db.Reader(), "SELECT pulp_id FROM repository_version WHERE id = ?", []any{ids[0]}, &key); err != nil {
+		return "", err
+	}
+	return "prn:" + t.end.prn + ":" + key.String(), nil
+}
