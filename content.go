@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	"github.com/uptrace/bun"
-
 )
 
 // Content is a unit of content: what a plugin says of it (Detail), and files. It never
@@ -32,7 +31,7 @@ func (c *Content[D]) named() *Named { return &Named{Labels: c.Labels} }
 // what a repository version holds one of: adding a unit removes the one that has the same
 // values.
 type ContentType[D any] struct {
-	// Name is the type's short name, usually the plugin's: "rpm". It is stored.
+	// Name is the type's short name, usually the plugin's. It is stored.
 	Name string
 	// Path is the last part of the collection's path: "packages". Empty means Name.
 	Path string

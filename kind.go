@@ -68,7 +68,7 @@ type declaration struct {
 	kind    string // "remote"
 	word    string // of the class name: "Remote"
 	plural  string // the first part of the path: "remotes"
-	name    string // the type: "rpm"
+	name    string // the type
 	class   string // given by the plugin; empty makes one
 	segment string // the last part of the path; empty is the name
 }
@@ -83,8 +83,8 @@ func (d declaration) path(owner Plugin) string {
 	return d.plural + "/" + owner.Name + "/" + segment
 }
 
-// className is the type's name in the API's description: "FileRemote" for the type of the
-// same name as its plugin, "PythonPackageContent" for others.
+// className is the type's name in the API's description: "AcmeRemote" for the type of the
+// same name as its plugin, "AcmePackageContent" for others.
 func (d declaration) className(owner Plugin) string {
 	if d.class != "" {
 		return d.class
