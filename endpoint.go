@@ -26,8 +26,8 @@ type endpoint struct {
 	kind   *kind
 	typ    int64  // the type's id; 0 for none
 	label  string // "<plugin>.<type>"; empty for none
-	path   string // "remotes/file/file"; for nested ones "repositories/file/file/{}/versions"
-	prn    string // "file.fileremote"
+	path   string // "remotes/acme/acme"; for nested ones "repositories/file/file/{}/versions"
+	prn    string // "acme.acmeremote"
 	number bool   // the key is a number, not an ID
 }
 

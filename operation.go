@@ -11,10 +11,10 @@ import (
 // An Operation is one thing that a client of the API may do. The HTTP layer routes to
 // operations and describes them; it knows nothing else of what an App offers.
 type Operation struct {
-	ID      string // the operation id of the OpenAPI document: "repositories_file_file_sync"
+	ID      string // the operation id of the OpenAPI document: "repositories_acme_acme_sync"
 	Method  string // "GET", "POST", "PUT", "PATCH" or "DELETE"
-	Path    string // below the API's root, with variables: "repositories/file/file/{pk}/sync/"
-	Href    string // the path with a whole href as its variable: "{file_file_repository_href}sync/"
+	Path    string // below the API's root, with variables: "repositories/acme/acme/{pk}/sync/"
+	Href    string // the path with a whole href as its variable: "{acme_acme_repository_href}sync/"
 	Tag     string // "Repositories: File"
 	Summary string
 

@@ -63,7 +63,7 @@ type ViewSet[M any] struct {
 
 	kind       string // the kind that M belongs to; empty for a host's model
 	typ        string // the type in it: "<plugin>.<type>"
-	class      string // the name in the API's description: "FileRepository"
+	class      string // the name in the API's description: "AcmeRepository"
 	parent     string // the path of the collection that this one is nested in, for versions
 	slowDelete bool   // Delete may take long: it waits for a worker
 	labels     bool
@@ -134,7 +134,7 @@ func checkPath(path string) error {
 	return nil
 }
 
-// prn is the label of a model in resource names: "file.filerepository", "shop.order".
+// prn is the label of a model in resource names: "acme.acmerepository", "shop.order".
 func (v *view[M]) prn(owner Plugin) string {
 	app := owner.Name
 	if app == "" {
