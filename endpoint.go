@@ -26,7 +26,7 @@ type endpoint struct {
 	kind   *kind
 	typ    int64  // the type's id; 0 for none
 	label  string // "<plugin>.<type>"; empty for none
-	path   string // "remotes/acme/acme"; for nested ones "repositories/file/file/{}/versions"
+	path   string // "remotes/acme/acme"; for nested ones "repositories/acme/acme/{}/versions"
 	prn    string // "acme.acmeremote"
 	number bool   // the key is a number, not an ID
 }
