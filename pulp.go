@@ -88,6 +88,9 @@ func Open(ctx context.Context, db Database, cfg Config) (*App, error) {
 }
 
 func (a *App) open(ctx context.Context) (err error) {
+	if root := a.cfg.APIRoot; !strings.HasPrefix(root, "/") || !strings.HasSuffix(root, "/") {
+		return fmt.Errorf("Config.APIRoot %q: it must begin and end with a slash", root)
+	}
 	if a.box, err = seal.Open(filepath.Join(a.db.Dir(), "pulp.key")); err != nil {
 		return err
 	}

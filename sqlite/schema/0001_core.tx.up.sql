@@ -93,14 +93,6 @@ CREATE TABLE content (
   UNIQUE (domain_id, key) -- serves: finding known units in batches
 ) STRICT;
 
--- Wide fields of a unit that lists do not read (`pulp:"lazy"`).
-CREATE TABLE content_text (
-  content_id INTEGER NOT NULL REFERENCES content ON DELETE CASCADE,
-  field TEXT NOT NULL,
-  value TEXT NOT NULL,
-  PRIMARY KEY (content_id, field)
-) STRICT, WITHOUT ROWID;
-
 -- A file of a unit, at a path. Without an artifact it is known but not here (on demand).
 CREATE TABLE content_artifact (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
