@@ -134,6 +134,7 @@ func (a *App) concludeFenced(ctx context.Context, s *scope, j *Job, out outcome)
 		return outcome{state: Canceled}, err
 	}
 	j.inTx.Store(true)
+	s.onRollback(j.restore())
 	return a.conclude(context.WithValue(j.ctx, txKey, s), s.tx, s, j, out)
 }
 

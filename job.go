@@ -102,6 +102,9 @@ func (j *Job) fenced(ctx context.Context, f func(context.Context, bun.Tx) error,
 	if j.inTx.Load() {
 		return ErrNestedTx
 	}
+	if JobFrom(ctx) != j {
+		ctx = context.WithValue(ctx, jobKey, j) // what is dispatched in f has j as its parent
+	}
 	return j.app.inTx(ctx, func(ctx context.Context, s *scope) error {
 		state, err := j.state(ctx, s.tx)
 		if err != nil {
@@ -166,11 +169,27 @@ func (j *Job) Dir() (string, error) {
 func workDir(db Database) string { return filepath.Join(db.Dir(), "tasks") }
 
 func (j *Job) removeDir() {
-	if j.dir == "" {
+	j.mu.Lock()
+	dir := j.dir
+	j.mu.Unlock()
+	if dir == "" {
 		return
 	}
-	if err := os.RemoveAll(j.dir); err != nil {
+	if err := os.RemoveAll(dir); err != nil {
 		j.Log().Warn("cannot remove the working directory of a task; the next start does", "error", err)
+	}
+}
+
+// restore returns a function that takes back what is noted from now on, for a transaction
+// that is tried again.
+func (j *Job) restore() func() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	finish, made, reports := len(j.finish), len(j.made), len(j.reports)
+	return func() {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		j.finish, j.made, j.reports = j.finish[:finish], j.made[:made], j.reports[:reports]
 	}
 }
 

@@ -38,7 +38,7 @@ func (a *App) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	worker, err := a.enroll(ctx)
+	worker, err := a.enroll(context.WithoutCancel(ctx))
 	if err != nil {
 		return fmt.Errorf("run: %w", err)
 	}

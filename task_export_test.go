@@ -1,0 +1,92 @@
+package pulp
+
+import "context"
+
+// Sweep is what Run does once a minute.
+func (a *App) Sweep(ctx context.Context) error { return a.sweep(ctx) }
+
+// LoseWakeUps makes all wake-ups come to nothing, as if they had been lost, until restore is called.
+func (a *App) LoseWakeUps() (restore func()) {
+	a.pool.mu.Lock()
+	defer a.pool.mu.Unlock()
+	a.pool.open = false
+	return func() {
+		a.pool.mu.Lock()
+		defer a.pool.mu.Unlock()
+		a.pool.open = true
+	}
+}
+
+// A Report is a progress report as the API shows it.
+type Report = progressReport
+
+// LiveProgress returns the reports of a running task.
+func (a *App) LiveProgress(id ID) ([]Report, bool) {
+	var task int64
+	if err := a.db.Reader().DB.QueryRow("SELECT id FROM task WHERE pulp_id = ?", id).Scan(&task); err != nil {
+		return nil, false
+	}
+	return a.liveProgress(task)
+}
+
+// Claims says whether Run claims tasks.
+func (a *App) Claims() bool { return a.pool.accepts() }
+
+// Step makes a test the only worker: tasks are claimed and ended one by one, by ClaimTask and
+// EndTask. The App has no workers of its own.
+func (a *App) Step(ctx context.Context) error {
+	worker, err := a.enroll(ctx)
+	if err == nil && a.pool.begin(ctx, worker) {
+		a.pool.open = false
+	}
+	return err
+}
+
+// ClaimTask claims a ready task.
+func (a *App) ClaimTask(ctx context.Context, id ID) (j *Job, err error) {
+	err = a.inTx(ctx, func(ctx context.Context, s *scope) error {
+		var task int64
+		var message string
+		row := s.tx.Tx.QueryRowContext(ctx, "SELECT id, message FROM task WHERE pulp_id = ?", id)
+		if err := row.Scan(&task, &message); err != nil {
+			return err
+		}
+		if err := a.ready.drop(ctx, s.tx, message); err != nil {
+			return err
+		}
+		j, err = a.pool.claim(ctx, s, task)
+		return err
+	})
+	return j, err
+}
+
+// EndTask ends a claimed task as if its handler had returned err.
+func (a *App) EndTask(ctx context.Context, j *Job, failure error) error {
+	return a.inTx(ctx, func(ctx context.Context, s *scope) error {
+		_, _, err := a.end(ctx, s, j, outcomeOf(nil, failure))
+		return err
+	})
+}
+
+// HotStatements are the statements that run for each task, by name.
+func HotStatements() map[string]string {
+	return map[string]string{
+		"insertTask": insertTask, "insertReservations": insertReservations, "listTask": listTask,
+		"claimTask": claimTask, "fence": fence, "endTask": endTask, "endInline": endInline, "insertCreated": insertCreated,
+		"deleteReservations": deleteReservations, "anyWaits": anyWaits, "release": release,
+		"findTask": findTask, "cancelWaiting": cancelWaiting, "cancelRunning": cancelRunning,
+		"readOutcome": readOutcome, "writeProgress": writeProgress, "closeReport": closeReport,
+		"beatWorker": beatWorker, "endLost": endLost, "endReports": endReports,
+	}
+}
+
+// SweepStatements are those of the sweep. They may walk the unfinished tasks, not the others.
+func SweepStatements() map[string]string {
+	return map[string]string{
+		"strayReservations": strayReservations, "strayBlocked": strayBlocked, "strayMessages": strayMessages,
+		"strayReady": strayReady, "running": running,
+	}
+}
+
+// ReleaseLimit is how many tasks one transaction unblocks.
+const ReleaseLimit = releaseLimit
