@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	"github.com/uptrace/bun"
-
 )
 
 // Content is a unit of content: what a plugin says of it (Detail), and files. It never
