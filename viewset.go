@@ -61,11 +61,12 @@ type ViewSet[M any] struct {
 	// Remove is called before a row is deleted, in the same transaction. Nil means nothing.
 	Remove func(ctx context.Context, tx bun.Tx, m *M) error
 
-	kind       string // the kind that M belongs to; empty for a host's model
-	typ        string // the type in it: "<plugin>.<type>"
-	class      string // the name in the API's description: "FileRepository"
-	parent     string // the path of the collection that this one is nested in, for versions
-	slowDelete bool   // Delete may take long: it waits for a worker
+	kind       string                                             // the kind that M belongs to; empty for a host's model
+	typ        string                                             // the type in it: "<plugin>.<type>"
+	class      string                                             // the name in the API's description: "FileRepository"
+	parent     string                                             // the path of the collection that this one is nested in, for versions
+	slowDelete bool                                               // Delete may take long: it waits for a worker
+	removal    func(ctx context.Context, m *M) (id ID, err error) // dispatches the task that deletes; nil is the general one
 	labels     bool
 	master     bool                                       // the collection of all types of a kind
 	under      string                                     // for versions: the type of their repositories
