@@ -8,18 +8,25 @@ import (
 )
 
 // A version that a distribution serves is protected: pinned itself, through a publication, or
-// as what a distribution of the repository serves at present (the newest version with a
-// publication, or the newest one).
+// as what a distribution of the repository serves at present: the newest version with a
+// publication, if its type (?2) serves publications, else the newest one.
 const protectedSQL = `SELECT v.id FROM repository_version v WHERE v.repository_id = ?1 AND (
   EXISTS (SELECT 1 FROM distribution d WHERE d.version_id = v.id)
   OR EXISTS (SELECT 1 FROM publication p JOIN distribution d ON d.publication_id = p.id WHERE p.version_id = v.id)
-  OR EXISTS (SELECT 1 FROM distribution d WHERE d.repository_id = ?1) AND v.number = coalesce(
-    (SELECT max(w.number) FROM repository_version w JOIN publication p ON p.version_id = w.id AND p.complete WHERE w.repository_id = ?1 AND w.complete),
-    (SELECT latest FROM repository WHERE id = ?1)))`
+  OR EXISTS (SELECT 1 FROM distribution d WHERE d.repository_id = ?1 AND d.pulp_type IN (SELECT value FROM json_each(?2)))
+    AND v.number = (SELECT max(w.number) FROM repository_version w JOIN publication p ON p.version_id = w.id AND p.complete WHERE w.repository_id = ?1 AND w.complete)
+  OR EXISTS (SELECT 1 FROM distribution d WHERE d.repository_id = ?1 AND d.pulp_type NOT IN (SELECT value FROM json_each(?2)))
+    AND v.number = (SELECT latest FROM repository WHERE id = ?1))`
 
 // protected are the ids of a repository's versions that must not be deleted.
 func protected(ctx context.Context, db bun.IDB, repository int64) (map[int64]bool, error) {
-	rows, err := raw(db).QueryContext(ctx, protectedSQL, repository)
+	published := []int64{}
+	for typ, is := range FromContext(ctx).fromPublication {
+		if is {
+			published = append(published, typ)
+		}
+	}
+	rows, err := raw(db).QueryContext(ctx, protectedSQL, repository, jsonIDs(published))
 	if err != nil {
 		return nil, fmt.Errorf("find protected versions: %w", err)
 	}
@@ -71,9 +78,7 @@ func mayDelete(ctx context.Context, tx bun.Tx, v *Version) error {
 }
 
 func runDeleteVersion(ctx context.Context, tx bun.Tx, _ *Job, args deleteVersionArgs) (struct{}, error) {
-	v, err := NewModel[Version]().First(ctx, tx, func(q *bun.SelectQuery) *bun.SelectQuery {
-		return q.Where("v.id = ? AND v.complete", args.Version)
-	})
+	v, err := NewModel[Version]().First(ctx, tx, byKey(args.Version), completeVersion)
 	if err != nil {
 		return struct{}{}, err
 	}
