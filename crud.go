@@ -210,6 +210,13 @@ func (v *view[M]) destroy(ctx context.Context, r *Request) (*Answer, error) {
 	if err := v.allow(ctx, Delete, m); err != nil {
 		return nil, err
 	}
+	if v.removal != nil {
+		id, err := v.removal(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		return v.app.accepted(ctx, id), nil
+	}
 	if v.Async&Delete != 0 {
 		return v.dispatch(ctx, Delete, m, nil, genericArgs{Path: v.Path, Key: v.number(m)})
 	}

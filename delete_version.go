@@ -8,18 +8,25 @@ import (
 )
 
 // A version that a distribution serves is protected: pinned itself, through a publication, or
-// as what a distribution of the repository serves at present (the newest version with a
-// publication, or the newest one).
+// as what a distribution of the repository serves at present: the newest version with a
+// publication, if its type (?2) serves publications, else the newest one.
 const protectedSQL = `SELECT v.id FROM repository_version v WHERE v.repository_id = ?1 AND (
   EXISTS (SELECT 1 FROM distribution d WHERE d.version_id = v.id)
   OR EXISTS (SELECT 1 FROM publication p JOIN distribution d ON d.publication_id = p.id WHERE p.version_id = v.id)
-  OR EXISTS (SELECT 1 FROM distribution d WHERE d.repository_id = ?1) AND v.number = coalesce(
-    (SELECT max(w.number) FROM repository_version w JOIN publication p ON p.version_id = w.id AND p.complete WHERE w.repository_id = ?1 AND w.complete),
-    (SELECT latest FROM repository WHERE id = ?1)))`
+  OR EXISTS (SELECT 1 FROM distribution d WHERE d.repository_id = ?1 AND d.pulp_type IN (SELECT value FROM json_each(?2)))
+    AND v.number = (SELECT max(w.number) FROM repository_version w JOIN publication p ON p.version_id = w.id AND p.complete WHERE w.repository_id = ?1 AND w.complete)
+  OR EXISTS (SELECT 1 FROM distribution d WHERE d.repository_id = ?1 AND d.pulp_type NOT IN (SELECT value FROM json_each(?2)))
+    AND v.number = (SELECT latest FROM repository WHERE id = ?1))`
 
 // protected are the ids of a repository's versions that must not be deleted.
 func protected(ctx context.Context, db bun.IDB, repository int64) (map[int64]bool, error) {
-	rows, err := raw(db).QueryContext(ctx, protectedSQL, repository)
+	published := []int64{}
+	for typ, is := range FromContext(ctx).fromPublication {
+		if is {
+			published = append(published, typ)
+		}
+	}
+	rows, err := raw(db).QueryContext(ctx, protectedSQL, repository, jsonIDs(published))
 	if err != nil {
 		return nil, fmt.Errorf("find protected versions: %w", err)
 	}
@@ -41,19 +48,42 @@ type deleteVersionArgs struct{ Version int64 }
 
 var deleteVersionTask = &Task[deleteVersionArgs, struct{}]{Name: "pulpcore.app.tasks.repository.delete_version", RunTx: runDeleteVersion}
 
-func runDeleteVersion(ctx context.Context, tx bun.Tx, _ *Job, args deleteVersionArgs) (struct{}, error) {
-	v, err := NewModel[Version]().First(ctx, tx, func(q *bun.SelectQuery) *bun.SelectQuery {
-		return q.Where("v.id = ? AND v.complete", args.Version)
+// deleteVersion answers DELETE: it refuses what the task would refuse, and dispatches it.
+func deleteVersion(ctx context.Context, v *Version) (id ID, err error) {
+	a := FromContext(ctx)
+	err = a.Tx(ctx, func(ctx context.Context, tx bun.Tx) error {
+		if err := mayDelete(ctx, tx, v); err != nil {
+			return err
+		}
+		repo, err := a.nameIn(ctx, tx, repositoryKind, v.RepositoryID)
+		if err != nil {
+			return err
+		}
+		t, err := deleteVersionTask.Dispatch(ctx, tx, deleteVersionArgs{v.ID}, Exclusive(fullName(repo)), Exclusive(v))
+		if err == nil {
+			id = t.ID
+		}
+		return err
 	})
-	if err != nil {
-		return struct{}{}, err
-	}
+	return id, err
+}
+
+// mayDelete refuses to delete what is distributed.
+func mayDelete(ctx context.Context, tx bun.Tx, v *Version) error {
 	safe, err := protected(ctx, tx, v.RepositoryID)
+	if err == nil && safe[v.ID] {
+		err = errProtected
+	}
+	return err
+}
+
+func runDeleteVersion(ctx context.Context, tx bun.Tx, _ *Job, args deleteVersionArgs) (struct{}, error) {
+	v, err := NewModel[Version]().First(ctx, tx, byKey(args.Version), completeVersion)
 	if err != nil {
 		return struct{}{}, err
 	}
-	if safe[v.ID] {
-		return struct{}{}, errProtected
+	if err := mayDelete(ctx, tx, v); err != nil {
+		return struct{}{}, err
 	}
 	var others int
 	const othersSQL = "SELECT count(*) FROM repository_version WHERE repository_id = ? AND complete AND id <> ?"
@@ -112,36 +142,39 @@ func hide(ctx context.Context, tx bun.Tx, v *Version) error {
 	return recount(ctx, tx, &next, &prev)
 }
 
-const retainSQL = `SELECT v.id, v.number FROM repository_version v JOIN repository r ON r.id = v.repository_id
-WHERE v.repository_id = ? AND v.complete AND r.retain_repo_versions IS NOT NULL
-ORDER BY v.number DESC LIMIT -1 OFFSET (SELECT coalesce(retain_repo_versions, 0) FROM repository WHERE id = ?1)`
+const retainSQL = `SELECT v.id, v.number, r.retain_repo_versions FROM repository r CROSS JOIN repository_version v ON v.repository_id = r.id
+WHERE r.id = ? AND v.complete AND r.retain_repo_versions IS NOT NULL ORDER BY v.number DESC`
 
-// retain deletes the versions that the repository does not want to keep.
+// retain deletes the versions that the repository does not want to keep. Those that are
+// distributed stay, beyond the number of those that are kept.
 func (a *App) retain(ctx context.Context, tx bun.Tx, repository int64) error {
+	safe, err := protected(ctx, tx, repository)
+	if err != nil {
+		return err
+	}
 	rows, err := tx.Tx.QueryContext(ctx, retainSQL, repository)
 	if err != nil {
 		return fmt.Errorf("retain versions: %w", err)
 	}
 	defer rows.Close()
 	var old []*Version
-	for rows.Next() {
-		v := &Version{RepositoryID: repository}
-		if err := rows.Scan(&v.ID, &v.Number); err != nil {
+	for kept := int64(0); rows.Next(); {
+		v, retain := &Version{RepositoryID: repository}, int64(0)
+		if err := rows.Scan(&v.ID, &v.Number, &retain); err != nil {
 			return err
 		}
-		old = append(old, v)
+		switch {
+		case safe[v.ID]:
+		case kept < retain:
+			kept++
+		default:
+			old = append(old, v)
+		}
 	}
-	if err := rows.Err(); err != nil || len(old) == 0 {
-		return err
-	}
-	safe, err := protected(ctx, tx, repository)
-	if err != nil {
+	if err := rows.Err(); err != nil {
 		return err
 	}
 	for _, v := range old {
-		if safe[v.ID] {
-			continue
-		}
 		if err := hide(ctx, tx, v); err != nil {
 			return err
 		}

@@ -8,13 +8,18 @@ import (
 )
 
 const (
-	// What changed since the version before, by type: by index, so that it costs the change.
+	// What changed since the version before, by type: by index, so that it costs the change. What
+	// left or came and was back as it was, in versions between the two that are gone, did not change.
 	countAddedSQL = `INSERT INTO version_count (version_id, what, pulp_type, count)
 SELECT ?, 'A', c.pulp_type, count(*) FROM repository_content m CROSS JOIN content c ON c.id = m.content_id
-WHERE m.repository_id = ? AND m.added > ? AND m.added <= ? AND (m.removed IS NULL OR m.removed > ?4) GROUP BY c.pulp_type`
+WHERE m.repository_id = ? AND m.added > ? AND m.added <= ? AND (m.removed IS NULL OR m.removed > ?4)
+AND NOT EXISTS (SELECT 1 FROM repository_content o WHERE o.repository_id = ?2 AND o.content_id = m.content_id AND o.added <= ?3 AND o.removed > ?3)
+GROUP BY c.pulp_type`
 	countRemovedSQL = `INSERT INTO version_count (version_id, what, pulp_type, count)
 SELECT ?, 'R', c.pulp_type, count(*) FROM repository_content m CROSS JOIN content c ON c.id = m.content_id
-WHERE m.repository_id = ? AND m.removed > ? AND m.removed <= ? AND m.added <= ?3 GROUP BY c.pulp_type`
+WHERE m.repository_id = ? AND m.removed > ? AND m.removed <= ? AND m.added <= ?3
+AND NOT EXISTS (SELECT 1 FROM repository_content o WHERE o.repository_id = ?2 AND o.content_id = m.content_id AND o.added > ?3 AND o.added <= ?4 AND (o.removed IS NULL OR o.removed > ?4))
+GROUP BY c.pulp_type`
 	countPresentSQL = `INSERT INTO version_count (version_id, what, pulp_type, count)
 SELECT ?1, 'P', pulp_type, sum(CASE what WHEN 'R' THEN -count ELSE count END) AS n FROM version_count
 WHERE version_id = ?1 AND what IN ('A', 'R') OR version_id = ?2 AND what = 'P'
@@ -37,7 +42,6 @@ func (v *NewVersion) Finish(ctx context.Context) (changed bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("compare version %d: %w", v.Number, err)
 	}
-	v.done = true
 	if !changed {
 		return false, v.j.Tx(ctx, func(ctx context.Context, tx bun.Tx) error {
 			_, err := tx.Tx.ExecContext(ctx, dropVersionSQL, v.ID)

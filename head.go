@@ -15,7 +15,7 @@ type NewVersion struct {
 	Version
 	j    *Job
 	prev Version // the version that it follows
-	done bool
+	base int64   // the number of the version that it was made equal to; prev's if to none
 }
 
 // membership batches are small enough that other writers do not wait for long.
@@ -29,6 +29,12 @@ SELECT ?, domain_id, ?, ?, ?, id, next_version, ? FROM repository WHERE id = ? R
 WHERE repository_id = ?2 AND removed IS NULL AND added < ?1
 AND slot IN (SELECT c.slot FROM json_each(?3) AS unit CROSS JOIN content c ON c.id = unit.value)
 AND content_id NOT IN (SELECT value FROM json_each(?3))`
+	// So does one that came with the base version (?4): it is not new, though it was not in the head.
+	giveWaySQL = `DELETE FROM repository_content WHERE repository_id = ?2 AND removed IS NULL AND added = ?1
+AND slot IN (SELECT c.slot FROM json_each(?3) AS unit CROSS JOIN content c ON c.id = unit.value)
+AND content_id NOT IN (SELECT value FROM json_each(?3))
+AND EXISTS (SELECT 1 FROM repository_content b WHERE b.repository_id = ?2 AND b.content_id = repository_content.content_id
+  AND b.added <= ?4 AND b.removed > ?4)`
 	// A unit that this version removed before comes back.
 	reopenSQL = `UPDATE repository_content SET removed = NULL
 WHERE repository_id = ?2 AND removed = ?1 AND content_id IN (SELECT value FROM json_each(?3))`
@@ -66,7 +72,7 @@ func (j *Job) NewVersion(ctx context.Context, repository int64, base *Version) (
 	if err != nil {
 		return nil, err
 	}
-	v := &NewVersion{j: j, prev: *prev}
+	v := &NewVersion{j: j, prev: *prev, base: prev.Number}
 	v.PulpID, v.RepositoryID = NewID(), repository
 	if base != nil {
 		v.BaseVersionID = &base.ID
@@ -80,7 +86,7 @@ func (j *Job) NewVersion(ctx context.Context, repository int64, base *Version) (
 		return nil, fmt.Errorf("begin a version: %w", err)
 	}
 	if base != nil && base.Number != prev.Number {
-		err = v.makeEqual(ctx, base)
+		v.base, err = base.Number, v.makeEqual(ctx, base)
 	}
 	return v, err
 }
@@ -88,8 +94,15 @@ func (j *Job) NewVersion(ctx context.Context, repository int64, base *Version) (
 // AddIn puts units into the version, in a transaction of its task. A unit replaces the one that
 // has its slot. Two units of one slot among those that are new is an error.
 func (v *NewVersion) AddIn(ctx context.Context, tx bun.Tx, content []int64) error {
-	for _, query := range []string{closeSlotsSQL, reopenSQL, addSQL} {
-		_, err := tx.Tx.ExecContext(ctx, query, v.Number, v.RepositoryID, jsonIDs(content))
+	steps := []string{closeSlotsSQL, reopenSQL, addSQL}
+	args := []any{v.Number, v.RepositoryID, jsonIDs(content)}
+	if v.base != v.prev.Number {
+		if _, err := tx.Tx.ExecContext(ctx, giveWaySQL, append(args[:3:3], v.base)...); err != nil {
+			return fmt.Errorf("add to version %d: %w", v.Number, err)
+		}
+	}
+	for _, query := range steps {
+		_, err := tx.Tx.ExecContext(ctx, query, args...)
 		if err != nil && strings.Contains(err.Error(), "UNIQUE constraint failed") {
 			return &TaskError{Code: "PLP0022", Text: "More than one unit of content with the same natural key within the repository was added.", Err: err}
 		}

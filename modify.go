@@ -90,7 +90,7 @@ func runModify(ctx context.Context, j *Job, args modifyTaskArgs) (struct{}, erro
 	var base *Version
 	if args.Base != nil {
 		var err error
-		if base, err = NewModel[Version]().First(ctx, j.app.db.Reader(), byKey(*args.Base)); err != nil {
+		if base, err = NewModel[Version]().First(ctx, j.app.db.Reader(), byKey(*args.Base), completeVersion); err != nil {
 			return struct{}{}, err
 		}
 	}

@@ -1,9 +1,7 @@
 package pulp
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
@@ -14,10 +12,11 @@ import (
 // Publishing is a task that makes a publication. The publication appears, with all its files,
 // when the task completes.
 type Publishing struct {
-	app     *App
-	j       *Job
-	version *Version
-	id      int64
+	app         *App
+	j           *Job
+	version     *Version
+	id          int64
+	passThrough bool
 }
 
 // A PublishedFile is a file of a unit of the version that is being published.
@@ -99,13 +98,13 @@ func (p *Publishing) add(ctx context.Context, path string, f *Incoming) error {
 
 const (
 	completePublicationSQL = "UPDATE publication SET complete = 1 WHERE id = ?"
-	publisherUsedSQL       = "UPDATE publisher SET last_published = ? WHERE id = ?"
-	// A file of metadata at the path of a unit's file, or one where the other has its directory.
-	publishedTwiceSQL = `SELECT pa.relative_path FROM published_artifact pa
-CROSS JOIN content_artifact ca ON ca.relative_path = pa.relative_path
-  OR ca.relative_path > pa.relative_path || '/' AND ca.relative_path < pa.relative_path || '0'
-CROSS JOIN repository_content m ON m.content_id = ca.content_id AND ` + inVersion + `
-WHERE pa.publication_id = ? LIMIT 1`
+	publishedPathsSQL      = "SELECT relative_path FROM published_artifact WHERE publication_id = ? ORDER BY relative_path"
+	// A unit's file of version ?2 at one of several paths (?3), or below one (?4).
+	unitAtSQL = `SELECT ca.relative_path FROM json_each(?3) AS path CROSS JOIN content_artifact ca ON ca.relative_path = path.value
+CROSS JOIN repository_content m ON m.repository_id = ?1 AND m.content_id = ca.content_id AND m.added <= ?2 AND (m.removed IS NULL OR m.removed > ?2)
+UNION ALL SELECT ca.relative_path FROM content_artifact ca
+CROSS JOIN repository_content m ON m.repository_id = ?1 AND m.content_id = ca.content_id AND m.added <= ?2 AND (m.removed IS NULL OR m.removed > ?2)
+WHERE ca.relative_path > ?4 || '/' AND ca.relative_path < ?4 || '0' LIMIT 1`
 )
 
 // begin makes a publication of type t that nobody sees yet.
@@ -124,18 +123,13 @@ func (t *PublicationType[D]) begin(ctx context.Context, j *Job, typ int64, v *Ve
 	pub := &Publication[D]{VersionID: v.ID, PublisherID: publisher, PassThrough: t.PassThrough, Detail: d}
 	pub.PulpType = typ
 	err = j.Tx(ctx, func(ctx context.Context, tx bun.Tx) error { return NewModel[Publication[D]]().Insert(ctx, tx, pub) })
-	return &Publishing{app: j.app, j: j, version: v, id: pub.ID}, pub, err
+	return &Publishing{app: j.app, j: j, version: v, id: pub.ID, passThrough: t.PassThrough}, pub, err
 }
 
 // finish checks the publication and makes it appear when the task completes.
 func (p *Publishing) finish(ctx context.Context) error {
-	var path string
-	args := []any{p.version.RepositoryID, p.version.Number, p.version.Number, p.id}
-	if err := scanOne(ctx, p.app.db.Reader(), publishedTwiceSQL, args, &path); err != nil {
-		return fmt.Errorf("check publication: %w", err)
-	}
-	if path != "" {
-		return &TaskError{Code: "PLP0012", Text: fmt.Sprintf("Cannot create publication. Path is duplicated, or both a file and a directory: %s.", path)}
+	if err := p.checkPaths(ctx); err != nil {
+		return err
 	}
 	p.j.OnFinish(func(ctx context.Context, tx bun.Tx) error {
 		_, err := tx.Tx.ExecContext(ctx, completePublicationSQL, p.id)
@@ -144,6 +138,41 @@ func (p *Publishing) finish(ctx context.Context) error {
 		}
 		return err
 	})
+	return nil
+}
+
+// checkPaths refuses metadata at the path of another file, or where one of the two has its
+// directory. The files of units are among themselves as they were in the version.
+func (p *Publishing) checkPaths(ctx context.Context) error {
+	paths := map[string]bool{}
+	err := p.app.eachRow(ctx, publishedPathsSQL, []any{p.id}, func(scan func(...any) error) error {
+		var path string
+		err := scan(&path)
+		paths[path] = true
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("check publication: %w", err)
+	}
+	for path := range paths {
+		above := prefixes(path)
+		clash := ""
+		for _, dir := range above {
+			if paths[dir] {
+				clash = path
+			}
+		}
+		if clash == "" && p.passThrough {
+			v := p.version
+			args := []any{v.RepositoryID, v.Number, jsonTexts(append(above, path)), path}
+			if err := scanOne(ctx, p.app.db.Reader(), unitAtSQL, args, &clash); err != nil {
+				return fmt.Errorf("check publication: %w", err)
+			}
+		}
+		if clash != "" {
+			return &TaskError{Code: "PLP0012", Text: fmt.Sprintf("Cannot create publication. Path is duplicated, or both a file and a directory: %s.", clash)}
+		}
+	}
 	return nil
 }
 
@@ -165,86 +194,25 @@ func (t *PublicationType[D]) make(ctx context.Context, j *Job, typ int64, v *Ver
 		return nil, err
 	}
 	if t.Publish != nil {
-		if err := t.Publish(ctx, p, pub); err != nil {
-			return nil, err
-		}
+		err = t.Publish(ctx, p, pub)
 	}
-	return pub, p.finish(ctx)
+	if err == nil {
+		err = p.finish(ctx)
+	}
+	return pub, p.dropIf(err)
 }
 
-// publishTask is the task behind both ways of publishing.
-func (t *PublicationType[D]) publishTask(r *registry, owner Plugin, label string) *Task[publishArgs, json.RawMessage] {
-	name := "pulp_" + owner.Name + ".app.tasks.publishing.publish"
-	if t.Name != owner.Name {
-		name = "pulp_" + owner.Name + ".app.tasks.publishing." + t.Name + "_publish"
+// dropIf forgets the publication if there is an error, which it returns.
+func (p *Publishing) dropIf(err error) error {
+	if err == nil {
+		return nil
 	}
-	return &Task[publishArgs, json.RawMessage]{Name: name, Run: func(ctx context.Context, j *Job, args publishArgs) (json.RawMessage, error) {
-		return t.run(ctx, j, j.app.types[typeKey{publicationKind, label}], args)
-	}}
-}
-
-func (t *PublicationType[D]) run(ctx context.Context, j *Job, typ int64, args publishArgs) (json.RawMessage, error) {
-	v, err := NewModel[Version]().First(ctx, j.app.db.Reader(), byKey(args.Version), func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("v.complete") })
-	if err != nil {
-		return nil, err
-	}
-	var d D
-	if err := json.NewDecoder(bytes.NewReader(args.Detail)).Decode(&d); err != nil {
-		return nil, fmt.Errorf("read arguments: %w", err)
-	}
-	pub, err := t.make(ctx, j, typ, v, args.Publisher, d)
-	if err != nil {
-		return nil, err
-	}
-	if args.Publisher != nil {
-		j.OnFinish(func(ctx context.Context, tx bun.Tx) error {
-			_, err := tx.Tx.ExecContext(ctx, publisherUsedSQL, int64(j.app.now()), *args.Publisher)
-			return err
-		})
-	}
-	return j.app.views[j.app.publications[typ].path].(texter).textByID(ctx, j.app.db.Reader(), pub.ID)
-}
-
-// texter is a view of any model that can write one row.
-type texter interface {
-	textByID(ctx context.Context, db bun.IDB, id int64) (json.RawMessage, error)
-}
-
-func (v *view[M]) textByID(ctx context.Context, db bun.IDB, id int64) (json.RawMessage, error) {
-	m, err := v.row(ctx, db, id)
-	if err != nil {
-		return nil, err
-	}
-	return v.text(ctx, db, m)
-}
-
-// mirror publishes a version with the metadata of the remote that it mirrors.
-func (t *PublicationType[D]) mirror(r *registry, label string) func(context.Context, *Sync) error {
-	return func(ctx context.Context, s *Sync) error {
-		var d D
-		p, _, err := t.begin(ctx, s.j, r.types[typeKey{publicationKind, label}], &s.version.Version, nil, d)
-		if err != nil {
-			return err
-		}
-		for _, f := range s.mirrored {
-			if err := p.add(ctx, f.Name, f.in); err != nil {
-				return err
-			}
-		}
-		return p.finish(ctx)
-	}
-}
-
-// publishMirror publishes the new version with the type of publication that fits its repository.
-func (s *Sync) publishMirror(ctx context.Context) error {
-	var typ int64
-	if err := scanOne(ctx, s.app.db.Reader(), "SELECT pulp_type FROM repository WHERE id = ?", []any{s.repository}, &typ); err != nil {
+	drop := func(ctx context.Context, tx bun.Tx) error {
+		_, err := tx.Tx.ExecContext(ctx, "DELETE FROM publication WHERE id = ? AND NOT complete", p.id)
 		return err
 	}
-	for _, face := range s.app.publications {
-		if face.repository == s.app.kinds[repositoryKind].ends[typ].label {
-			return face.mirror(ctx, s)
-		}
+	if lost := p.j.CleanUp(drop); lost != nil {
+		p.j.Log().Warn("rows of a publication that was not made stay until the next start", "error", lost)
 	}
-	return nil
+	return err
 }

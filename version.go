@@ -21,6 +21,9 @@ type Version struct {
 	Complete      bool   `bun:"complete" json:"-"`
 }
 
+// completeVersion leaves the versions that can be seen.
+func completeVersion(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("v.complete") }
+
 // inVersion holds for the members of version ? of a repository; the alias is m.
 const inVersion = "m.repository_id = ? AND m.added <= ? AND (m.removed IS NULL OR m.removed > ?)"
 
@@ -35,9 +38,9 @@ func (a *App) latestVersion(ctx context.Context, db bun.IDB, repository int64) (
 func versionViews(path, class, under string) *ViewSet[Version] {
 	return &ViewSet[Version]{
 		Path: path + "/{}/versions", Name: "repository version", class: class, kind: versionKind, parent: path, under: under,
-		Ops: List | Read | Delete, Async: Delete,
+		Ops: List | Read | Delete, Async: Delete, removal: deleteVersion,
 		Serializer: Serializer[Version]{Computed: []Computed[Version]{summaryField(), reportField()}},
-		Scope:      func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("v.complete") },
+		Scope:      completeVersion,
 		Filters: slices.Concat(numberRange("number", "v.number"), timeFilters("pulp_created", "v.pulp_created"),
 			[]Filter{contentFilter("content", versionsWith), contentFilter("content__in", versionsWith)}),
 	}

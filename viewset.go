@@ -66,11 +66,13 @@ type ViewSet[M any] struct {
 	class      string // the name in the API's description: "AcmeRepository"
 	parent     string // the path of the collection that this one is nested in, for versions
 	slowDelete bool   // Delete may take long: it waits for a worker
-	labels     bool
-	master     bool                                       // the collection of all types of a kind
-	under      string                                     // for versions: the type of their repositories
-	decl       Part                                       // the declaration of the type
-	extra      func(v *view[M], owner Plugin) []Operation // what no other declaration says
+	// removal dispatches the task that deletes; nil means the general one.
+	removal func(ctx context.Context, m *M) (id ID, err error)
+	labels  bool
+	master  bool                                       // the collection of all types of a kind
+	under   string                                     // for versions: the type of their repositories
+	decl    Part                                       // the declaration of the type
+	extra   func(v *view[M], owner Plugin) []Operation // what no other declaration says
 }
 
 // A view is a ViewSet made ready for one App.
