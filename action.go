@@ -3,7 +3,10 @@ package pulp
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"reflect"
+	"regexp"
+	"strings"
 
 	"github.com/uptrace/bun"
 
@@ -90,8 +93,18 @@ func (a *App) accepted(ctx context.Context, id ID) *Answer {
 }
 
 // operation is the action as the HTTP layer sees it.
-func (act Action[M]) operation(v *view[M], owner Plugin) Operation {
+func (act Action[M]) operation(v *view[M], owner Plugin) (Operation, error) {
+	if act.bind == nil || !goodAction.MatchString(act.Name) {
+		return Operation{}, fmt.Errorf("action %q: make it with Do, with a name of lower-case letters, digits and _", act.Name)
+	}
 	in, out, call := act.bind(v, act)
+	p, err := planOf(in)
+	if err == nil {
+		err = p.check(v.app.valid)
+	}
+	if err != nil {
+		return Operation{}, fmt.Errorf("action %q: %w", act.Name, err)
+	}
 	o := Operation{Method: "POST", Summary: act.Summary, Do: call, Codes: []AnswerKind{OK}}
 	if o.Summary == "" {
 		o.Summary = title(act.Name)
@@ -99,22 +112,31 @@ func (act Action[M]) operation(v *view[M], owner Plugin) Operation {
 	if act.code != 0 {
 		o.Codes = []AnswerKind{act.code}
 	}
-	if p, err := planOf(in); err == nil && len(p.fields) > 0 {
-		o.Body = p.object(act.bodyName)
-		if act.bodyName == "" {
-			o.Body.Name = in.Name()
-		}
+	v.app.later = append(v.app.later, func() error { return p.checkRefs(v.app.registry) })
+	if len(p.fields) > 0 {
+		o.Body = p.object(act.schemaName(v, owner, in))
 	}
 	if reflect.PointerTo(out).Implements(reflect.TypeFor[ticketed]()) || out == reflect.TypeFor[Answer]() {
 		o.Codes = []AnswerKind{Accepted}
 	} else if p, err := planOf(out); out.Kind() == reflect.Struct && err == nil {
-		o.Answer = p.object(act.bodyName)
-		if act.bodyName == "" {
-			o.Answer.Name = out.Name()
-		}
+		o.Answer = p.object(act.schemaName(v, owner, out))
 	}
-	return v.operation(owner, act.Name, act.Name+"/", true, o)
+	return v.operation(owner, act.Name, act.Name+"/", true, o), nil
 }
+
+// schemaName is the name of a body or an answer in the API's description: "shop.ProbeArgs".
+func (act Action[M]) schemaName(v *view[M], owner Plugin, t reflect.Type) string {
+	switch {
+	case act.bodyName != "":
+		return act.bodyName
+	case t.Name() == "" || v.kind != "":
+		return structName(t)
+	}
+	app, _, _ := strings.Cut(v.prn(owner), ".")
+	return app + "." + structName(t)
+}
+
+var goodAction = regexp.MustCompile(`^[a-z0-9_]+$`)
 
 // decoder reads bodies; references are looked up in db.
 func (a *App) decoder(ctx context.Context, db bun.IDB) *decoder {

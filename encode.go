@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+	"time"
 
 	"github.com/gopulp/pulp/internal/schema"
 )
@@ -34,7 +35,9 @@ func (f *field) append(b []byte, v reflect.Value, links hrefs) ([]byte, error) {
 			return append(b, "null"...), nil
 		}
 		return append(Time(v.Int()).append(append(b, '"')), '"'), nil
-	case f.typ == labelsType && v.IsNil():
+	case f.typ == stdTime:
+		return append(TimeOf(v.Interface().(time.Time)).append(append(b, '"')), '"'), nil
+	case f.typ.Kind() == reflect.Map && v.IsNil():
 		return append(b, "{}"...), nil
 	}
 	return appendValue(b, v)
@@ -50,7 +53,7 @@ func appendValue(b []byte, v reflect.Value) ([]byte, error) {
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		return strconv.AppendInt(b, v.Int(), 10), nil
 	case reflect.Slice:
-		if v.IsNil() && v.Type() != rawType {
+		if v.IsNil() && v.Type() != rawType && v.Type() != bytesType {
 			return append(b, "[]"...), nil
 		}
 	}

@@ -2,6 +2,7 @@ package pulp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -34,7 +35,7 @@ func (v *view[M]) list(ctx context.Context, r *Request) (*Answer, error) {
 		if _, err := v.parentOf(ctx, db, r.Vars["pk"]); err != nil {
 			return nil, err
 		}
-		q = q.Where("?TableAlias.repository_id = (SELECT id FROM repository WHERE pulp_id = ?)", idOrNil(r.Vars["pk"]))
+		q = q.Where("?TableAlias.repository_id = (SELECT id FROM repository WHERE pulp_id = ? AND pulp_type = ?)", idOrNil(r.Vars["pk"]), v.end.under)
 	}
 	q, err := v.filter(ctx, q, r.Query)
 	if err != nil {
@@ -57,7 +58,7 @@ func (v *view[M]) list(ctx context.Context, r *Request) (*Answer, error) {
 
 func (v *view[M]) parentOf(ctx context.Context, db bun.IDB, key string) (int64, error) {
 	var id int64
-	if err := scanOne(ctx, db, "SELECT id FROM repository WHERE pulp_id = ?", []any{idOrNil(key)}, &id); err != nil {
+	if err := scanOne(ctx, db, "SELECT id FROM repository WHERE pulp_id = ? AND pulp_type = ?", []any{idOrNil(key), v.end.under}, &id); err != nil {
 		return 0, err
 	}
 	if id == 0 {
@@ -76,8 +77,11 @@ func (v *view[M]) filter(ctx context.Context, q *bun.SelectQuery, query url.Valu
 		if !ok {
 			return nil, &InputError{Field: "errors", Messages: []string{fmt.Sprintf("Invalid Filter: '%s'", name)}}
 		}
-		value := strings.Join(query[name], ",")
-		if value == "" && f.Value.Type != schema.String {
+		value := query[name][len(query[name])-1]
+		if f.Value.Type == schema.Array {
+			value = strings.Join(query[name], ",")
+		}
+		if value == "" && !f.empty {
 			continue
 		}
 		where, err := f.Where(ctx, value)
@@ -90,7 +94,8 @@ func (v *view[M]) filter(ctx context.Context, q *bun.SelectQuery, query url.Valu
 }
 
 func filterError(name string, err error) error {
-	if in, ok := err.(*InputError); ok && in.Field == "" {
+	var in *InputError
+	if errors.As(err, &in) && in.Field == "" && !in.bare {
 		return &InputError{Field: name, Messages: in.Messages}
 	}
 	return err
@@ -140,6 +145,7 @@ func (v *view[M]) parameters() []schema.Parameter {
 	var out []schema.Parameter
 	for _, name := range v.names {
 		f := v.filters[name]
+		f.enumerate()
 		out = append(out, schema.Parameter{Name: name, Value: f.Value, Doc: f.Doc})
 	}
 	orders := schema.Value{Type: schema.Array, Items: &schema.Value{Type: schema.String}}

@@ -59,7 +59,7 @@ func (c *codec[M]) keyOf(m *M) string {
 	if r, ok := any(m).(record); ok {
 		return r.base().PulpID.String()
 	}
-	return fmt.Sprint(c.app.primaryKey(m))
+	return keyString(c.app.primaryKey(m))
 }
 
 // own finds the hrefs of objects that lie below others; nil for those that do not.
@@ -193,7 +193,10 @@ func (c *codec[M]) object(name string) *schema.Object {
 	o := &schema.Object{Name: name}
 	if c.end != nil {
 		o.Fields = append(o.Fields,
-			schema.Field{Name: "pulp_href", ReadOnly: true, Value: schema.Value{Type: schema.String, Format: "uri"}},
+			schema.Field{Name: "pulp_href", ReadOnly: true, Value: schema.Value{Type: schema.String, Format: "uri"}})
+	}
+	if c.end != nil && c.end.prn != "" {
+		o.Fields = append(o.Fields,
 			schema.Field{Name: "prn", ReadOnly: true, Value: schema.Value{Type: schema.String}, Doc: "The Pulp Resource Name (PRN)."})
 	}
 	o.Fields = append(o.Fields, c.plan.object("").Fields...)

@@ -184,7 +184,7 @@ func (a *App) reservedName(ctx context.Context, text string) (string, error) {
 		return "", Refuse("Invalid hyperlink - No URL match.")
 	}
 	if !t.nested {
-		return "prn:" + t.end.prn + ":" + t.key, nil
+		return "prn:" + t.end.prn + ":" + strings.ToLower(t.key), nil
 	}
 	ids, err := a.findTargets(ctx, a.db.Reader(), []target{t})
 	if err != nil {
