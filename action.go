@@ -2,7 +2,6 @@ package pulp
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -30,8 +29,10 @@ type caller func(ctx context.Context, r *Request) (*Answer, error)
 
 // Do makes an action of a function. In is a struct whose tags describe the body as those of a
 // model do (see [Serializer]); struct{} means that there is none. What f returns is the
-// answer, in the same way; for a *[Ticket] it is 202 with the task's href. f runs outside any
-// transaction: it opens [App.Tx] around what it writes and dispatches.
+// answer, in the same way: secrets and write-only fields stay here, and a *M looks as it does
+// when it is read. For a *[Ticket] it is 202 with the task's href. Whoever may do Update
+// ([ViewSet.Allow]) may do the action. f runs outside any transaction: it opens [App.Tx] around
+// what it writes and dispatches.
 func Do[M, In, Out any](name string, f func(ctx context.Context, m *M, in In) (Out, error)) Action[M] {
 	return Action[M]{Name: name, bind: bind(f)}
 }
@@ -66,23 +67,35 @@ func bind[M, In, Out any](f func(ctx context.Context, m *M, in In) (Out, error))
 			if err != nil {
 				return nil, err
 			}
-			return v.app.respond(ctx, out, act.code)
+			return v.respond(ctx, out, act.code, r)
 		}
 	}
 }
 
 // respond makes the answer of an action.
-func (a *App) respond(ctx context.Context, out any, code AnswerKind) (*Answer, error) {
-	switch v := out.(type) {
-	case ticketed:
-		return a.accepted(ctx, v.TaskID()), nil
-	case *Answer:
-		return v, nil
-	}
+func (v *view[M]) respond(ctx context.Context, out any, code AnswerKind, r *Request) (*Answer, error) {
 	if code == 0 {
 		code = OK
 	}
-	body, err := json.Marshal(out)
+	db := v.app.db.Reader()
+	switch o := out.(type) {
+	case ticketed:
+		return v.app.accepted(ctx, o.TaskID()), nil
+	case *Answer:
+		return o, nil
+	case *M:
+		return v.answer(ctx, db, code, o, r)
+	}
+	value := reflect.Indirect(reflect.ValueOf(out))
+	if value.Kind() != reflect.Struct {
+		body, err := appendAny(nil, out)
+		return &Answer{Kind: code, Body: body}, err
+	}
+	p, err := planOf(value.Type())
+	if err != nil {
+		return nil, err
+	}
+	body, err := v.app.object(ctx, db, p, value)
 	return &Answer{Kind: code, Body: body}, err
 }
 
@@ -116,10 +129,18 @@ func (act Action[M]) operation(v *view[M], owner Plugin) (Operation, error) {
 	if len(p.fields) > 0 {
 		o.Body = p.object(act.schemaName(v, owner, in))
 	}
-	if reflect.PointerTo(out).Implements(reflect.TypeFor[ticketed]()) || out == reflect.TypeFor[Answer]() {
+	switch {
+	case reflect.PointerTo(out).Implements(reflect.TypeFor[ticketed]()) || out == reflect.TypeFor[Answer]():
 		o.Codes = []AnswerKind{Accepted}
-	} else if p, err := planOf(out); out.Kind() == reflect.Struct && err == nil {
-		o.Answer = p.object(act.schemaName(v, owner, out))
+	case out == reflect.TypeFor[M]():
+		o.Answer = v.codec.object(v.schemaName(owner))
+	case out.Kind() == reflect.Struct:
+		answer, err := planOf(out)
+		if err != nil {
+			return Operation{}, fmt.Errorf("action %q: %w", act.Name, err)
+		}
+		v.app.later = append(v.app.later, func() error { return answer.checkRefs(v.app.registry) })
+		o.Answer = answer.object(act.schemaName(v, owner, out))
 	}
 	return v.operation(owner, act.Name, act.Name+"/", true, o), nil
 }

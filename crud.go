@@ -71,7 +71,7 @@ func (v *view[M]) read(ctx context.Context, r *Request) (*Answer, error) {
 func (v *view[M]) answer(ctx context.Context, db bun.IDB, kind AnswerKind, m *M, r *Request) (*Answer, error) {
 	var only, without []string
 	if r != nil {
-		only, without = list(r.Query, "fields"), list(r.Query, "exclude_fields")
+		only, without = v.pruned(r.Query)
 	}
 	out, err := v.codec.encode(ctx, db, []*M{m}, only, without)
 	if err != nil {
@@ -86,12 +86,24 @@ func (v *view[M]) decode(ctx context.Context, db bun.IDB, in map[string]json.Raw
 	if err := d.decode(v.codec.plan, in, reflect.ValueOf(m).Elem(), how); err != nil {
 		return err
 	}
+	if err := v.checkKey(old, m); err != nil {
+		return err
+	}
 	if v.Serializer.Validate != nil {
 		if err := v.Serializer.Validate(ctx, db, old, m); err != nil {
 			return err
 		}
 	}
 	return v.taken(ctx, db, old, m)
+}
+
+// checkKey refuses a key that the client chose and that no path could end in.
+func (v *view[M]) checkKey(old, m *M) error {
+	f := v.plan.byColumn(v.key.column)
+	if old != nil || v.key.named || f == nil || f.ReadOnly || addressable(v.codec.keyOf(m)) {
+		return nil
+	}
+	return FieldErrors{f.Name: {"This cannot be part of a path."}}
 }
 
 func (v *view[M]) create(ctx context.Context, r *Request) (*Answer, error) {

@@ -38,7 +38,11 @@ func (v *view[M]) complete() {
 	if v.Ops == 0 {
 		v.Ops = CRUD
 	}
-	if v.class == "" {
+	switch {
+	case v.class != "":
+	case v.Name != "":
+		v.class = strings.ReplaceAll(title(strings.ReplaceAll(v.Name, " ", "_")), " ", "")
+	default:
 		v.class = typeName[M]()
 	}
 	if v.Name == "" {
@@ -111,6 +115,9 @@ func (v *view[M]) placement(owner Plugin) placement {
 	p := placement{kind: v.kind, typ: v.typ, path: v.Path, prn: v.prn(owner), master: v.master, under: v.under, key: v.key}
 	if v.kind == versionKind {
 		p.prn = "core.repositoryversion"
+	}
+	if v.kind == "" {
+		p.label = v.prn(owner)
 	}
 	if !v.key.named {
 		p.prn = ""

@@ -2,6 +2,8 @@ package pulp
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -41,6 +43,9 @@ func (v *view[M]) identityFilters() []Filter {
 				ts = append(ts, t)
 			}
 		}
+		if !v.key.named {
+			return v.byKeys(ts), nil
+		}
 		ids, err := v.app.findTargets(ctx, v.app.db.Reader(), ts)
 		if err != nil {
 			return nil, err
@@ -62,6 +67,19 @@ func (v *view[M]) identityFilters() []Filter {
 	return out
 }
 
+// byKeys finds rows without IDs.
+func (v *view[M]) byKeys(ts []target) Where {
+	var keys []any
+	for _, t := range ts {
+		if key, err := v.key.parse(t.key); err == nil {
+			keys = append(keys, key)
+		}
+	}
+	return func(q *bun.SelectQuery) *bun.SelectQuery {
+		return q.Where("?TableAlias.? IN (?)", bun.Ident(v.key.column), bun.In(keys))
+	}
+}
+
 func byIDs(_ context.Context, value string) (Where, error) {
 	var ids []ID
 	for text := range strings.SplitSeq(value, ",") {
@@ -74,10 +92,17 @@ func byIDs(_ context.Context, value string) (Where, error) {
 	return func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("?TableAlias.pulp_id IN (?)", bun.In(ids)) }, nil
 }
 
+// longestRegexp is less than what the database takes.
+const longestRegexp = 900
+
+// readRegexp reads a regular expression; flags are put before it.
 func readRegexp(flags string) func(string) (any, error) {
 	return func(s string) (any, error) {
+		if len(s) > longestRegexp {
+			return nil, fmt.Errorf("Ensure this value has at most %d characters.", longestRegexp)
+		}
 		if _, err := regexp.Compile(flags + s); err != nil {
-			return nil, Refuse("%q is no regular expression: %s", s, err)
+			return nil, errors.New("Enter a valid regular expression.")
 		}
 		return flags + s, nil
 	}

@@ -46,7 +46,7 @@ func coreKinds() map[string]*kind {
 func corePlugin() Plugin {
 	return Plugin{Name: "core", Version: CoreVersion, Parts: []Part{
 		generalCreate, generalUpdate, quickDelete, generalDelete,
-		modifyTask, deleteVersionTask, createContentTask, commitUploadTask,
+		modifyTask, deleteVersionTask, createContentTask, commitUploadTask, purgeTask,
 		artifactViews(), uploadViews(), taskViews(), workerViews(),
 		statusOperation{},
 	}}

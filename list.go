@@ -49,7 +49,8 @@ func (v *view[M]) list(ctx context.Context, r *Request) (*Answer, error) {
 		return nil, fmt.Errorf("list %ss: %w", v.Name, err)
 	}
 	page.Count = int64(count)
-	page.Results, err = v.codec.encode(ctx, db, recs, list(r.Query, "fields"), list(r.Query, "exclude_fields"))
+	only, without := v.pruned(r.Query)
+	page.Results, err = v.codec.encode(ctx, db, recs, only, without)
 	if err != nil {
 		return nil, err
 	}
@@ -117,6 +118,19 @@ func (v *view[M]) order(q *bun.SelectQuery, names []string) (*bun.SelectQuery, e
 		return q, nil
 	}
 	return q.OrderExpr("?TablePKs DESC"), nil
+}
+
+// pruned are the names of the fields that a client asks for and does not want; nil means all
+// and none.
+func (v *view[M]) pruned(query url.Values) (only, without []string) {
+	only, without = list(query, "fields"), list(query, "exclude_fields")
+	if minimal, _ := readBool(query.Get("minimal")); minimal != true || v.minimal == nil {
+		return only, without
+	}
+	if len(only) == 0 {
+		return v.minimal, without
+	}
+	return append(slices.DeleteFunc(only, func(name string) bool { return !slices.Contains(v.minimal, name) }), ""), without
 }
 
 // list reads a parameter that may be repeated, with commas in it.

@@ -32,6 +32,7 @@ type registry struct {
 	declared        map[*endpoint]Part // the declaration of each type
 	fromPublication map[int64]bool     // of each type of distribution
 	types           map[typeKey]int64
+	labels          map[string]string // of hosts' models → path
 	indexes         map[string]string // name → statement
 	models          []hostModel
 	later           []func() error // checks that need all declarations
@@ -45,7 +46,7 @@ func (a *App) declare(ctx context.Context) error {
 		app: a, valid: newValidator(), tasks: map[string]taskType{}, views: map[string]writer{},
 		kinds: coreKinds(), byPath: map[string]*endpoint{}, byPRN: map[string]*endpoint{},
 		byType: map[reflect.Type][]*endpoint{}, contents: map[int64]*contentFace{}, repositories: map[int64]*repositoryFace{}, publications: map[int64]*publicationFace{},
-		declared: map[*endpoint]Part{}, fromPublication: map[int64]bool{}, indexes: map[string]string{},
+		declared: map[*endpoint]Part{}, fromPublication: map[int64]bool{}, indexes: map[string]string{}, labels: map[string]string{},
 	}
 	if err := a.readTypes(ctx); err != nil {
 		return err
@@ -86,6 +87,7 @@ type placement struct {
 	kind, typ, path, prn string
 	key                  tableKey
 	master               bool   // only their lists are there, of all types
+	label                string // of a host's model, which no two may have: "shop.order"
 	under                string // for versions: the type of their repositories
 }
 
@@ -98,6 +100,12 @@ func (r *registry) place(p placement, t reflect.Type) (*endpoint, error) {
 	if e.kind == nil { // a host's model
 		e.kind = hostKind(p.path, p.key)
 		r.kinds[e.kind.name] = e.kind
+	}
+	if p.label != "" {
+		if other, ok := r.labels[p.label]; ok {
+			return nil, fmt.Errorf("the view set at %q has the same name, %q; give one of them another Name", other, p.label)
+		}
+		r.labels[p.label] = p.path
 	}
 	if p.master {
 		return e, nil

@@ -32,7 +32,9 @@ const (
 type ViewSet[M any] struct {
 	// Path is where the collection lies below the API's root: "shop/orders".
 	Path string
-	// Name is the singular that people read: "order". Empty makes it from M's name.
+	// Name is the singular that people read: "order". Names in the API's description and in PRNs
+	// are made of it, so that no two view sets of a plugin have the same. Empty makes it from M's
+	// name.
 	Name string
 	// Serializer is the outer face of M. The zero value takes it from M's tags.
 	Serializer Serializer[M]
@@ -59,11 +61,12 @@ type ViewSet[M any] struct {
 	// Remove is called before a row is deleted, in the same transaction. Nil means nothing.
 	Remove func(ctx context.Context, tx bun.Tx, m *M) error
 
-	kind       string // the kind that M belongs to; empty for a host's model
-	typ        string // the type in it: "<plugin>.<type>"
-	class      string // the name in the API's description: "FileRepository"
-	parent     string // the path of the collection that this one is nested in, for versions
-	slowDelete bool   // Delete may take long: it waits for a worker
+	kind       string   // the kind that M belongs to; empty for a host's model
+	typ        string   // the type in it: "<plugin>.<type>"
+	class      string   // the name in the API's description: "FileRepository"
+	parent     string   // the path of the collection that this one is nested in, for versions
+	minimal    []string // the fields that ?minimal=true leaves; nil for no such thing
+	slowDelete bool     // Delete may take long: it waits for a worker
 	labels     bool
 	master     bool                                       // the collection of all types of a kind
 	under      string                                     // for versions: the type of their repositories
