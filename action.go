@@ -2,8 +2,10 @@ package pulp
 
 import (
 	"context"
-	"encoding/json"
+	"fmt"
 	"reflect"
+	"regexp"
+	"strings"
 
 	"github.com/uptrace/bun"
 
@@ -27,8 +29,10 @@ type caller func(ctx context.Context, r *Request) (*Answer, error)
 
 // Do makes an action of a function. In is a struct whose tags describe the body as those of a
 // model do (see [Serializer]); struct{} means that there is none. What f returns is the
-// answer, in the same way; for a *[Ticket] it is 202 with the task's href. f runs outside any
-// transaction: it opens [App.Tx] around what it writes and dispatches.
+// answer, in the same way: secrets and write-only fields stay here, and a *M looks as it does
+// when it is read. For a *[Ticket] it is 202 with the task's href. Whoever may do Update
+// ([ViewSet.Allow]) may do the action. f runs outside any transaction: it opens [App.Tx] around
+// what it writes and dispatches.
 func Do[M, In, Out any](name string, f func(ctx context.Context, m *M, in In) (Out, error)) Action[M] {
 	return Action[M]{Name: name, bind: bind(f)}
 }
@@ -63,23 +67,35 @@ func bind[M, In, Out any](f func(ctx context.Context, m *M, in In) (Out, error))
 			if err != nil {
 				return nil, err
 			}
-			return v.app.respond(ctx, out, act.code)
+			return v.respond(ctx, out, act.code, r)
 		}
 	}
 }
 
 // respond makes the answer of an action.
-func (a *App) respond(ctx context.Context, out any, code AnswerKind) (*Answer, error) {
-	switch v := out.(type) {
-	case ticketed:
-		return a.accepted(ctx, v.TaskID()), nil
-	case *Answer:
-		return v, nil
-	}
+func (v *view[M]) respond(ctx context.Context, out any, code AnswerKind, r *Request) (*Answer, error) {
 	if code == 0 {
 		code = OK
 	}
-	body, err := json.Marshal(out)
+	db := v.app.db.Reader()
+	switch o := out.(type) {
+	case ticketed:
+		return v.app.accepted(ctx, o.TaskID()), nil
+	case *Answer:
+		return o, nil
+	case *M:
+		return v.answer(ctx, db, code, o, r)
+	}
+	value := reflect.Indirect(reflect.ValueOf(out))
+	if value.Kind() != reflect.Struct {
+		body, err := appendAny(nil, out)
+		return &Answer{Kind: code, Body: body}, err
+	}
+	p, err := planOf(value.Type())
+	if err != nil {
+		return nil, err
+	}
+	body, err := v.app.object(ctx, db, p, value)
 	return &Answer{Kind: code, Body: body}, err
 }
 
@@ -90,8 +106,18 @@ func (a *App) accepted(ctx context.Context, id ID) *Answer {
 }
 
 // operation is the action as the HTTP layer sees it.
-func (act Action[M]) operation(v *view[M], owner Plugin) Operation {
+func (act Action[M]) operation(v *view[M], owner Plugin) (Operation, error) {
+	if act.bind == nil || !goodAction.MatchString(act.Name) {
+		return Operation{}, fmt.Errorf("action %q: make it with Do, with a name of lower-case letters, digits and _", act.Name)
+	}
 	in, out, call := act.bind(v, act)
+	p, err := planOf(in)
+	if err == nil {
+		err = p.check(v.app.valid)
+	}
+	if err != nil {
+		return Operation{}, fmt.Errorf("action %q: %w", act.Name, err)
+	}
 	o := Operation{Method: "POST", Summary: act.Summary, Do: call, Codes: []AnswerKind{OK}}
 	if o.Summary == "" {
 		o.Summary = title(act.Name)
@@ -99,22 +125,39 @@ func (act Action[M]) operation(v *view[M], owner Plugin) Operation {
 	if act.code != 0 {
 		o.Codes = []AnswerKind{act.code}
 	}
-	if p, err := planOf(in); err == nil && len(p.fields) > 0 {
-		o.Body = p.object(act.bodyName)
-		if act.bodyName == "" {
-			o.Body.Name = in.Name()
-		}
+	v.app.later = append(v.app.later, func() error { return p.checkRefs(v.app.registry) })
+	if len(p.fields) > 0 {
+		o.Body = p.object(act.schemaName(v, owner, in))
 	}
-	if reflect.PointerTo(out).Implements(reflect.TypeFor[ticketed]()) || out == reflect.TypeFor[Answer]() {
+	switch {
+	case reflect.PointerTo(out).Implements(reflect.TypeFor[ticketed]()) || out == reflect.TypeFor[Answer]():
 		o.Codes = []AnswerKind{Accepted}
-	} else if p, err := planOf(out); out.Kind() == reflect.Struct && err == nil {
-		o.Answer = p.object(act.bodyName)
-		if act.bodyName == "" {
-			o.Answer.Name = out.Name()
+	case out == reflect.TypeFor[M]():
+		o.Answer = v.codec.object(v.schemaName(owner))
+	case out.Kind() == reflect.Struct:
+		answer, err := planOf(out)
+		if err != nil {
+			return Operation{}, fmt.Errorf("action %q: %w", act.Name, err)
 		}
+		v.app.later = append(v.app.later, func() error { return answer.checkRefs(v.app.registry) })
+		o.Answer = answer.object(act.schemaName(v, owner, out))
 	}
-	return v.operation(owner, act.Name, act.Name+"/", true, o)
+	return v.operation(owner, act.Name, act.Name+"/", true, o), nil
 }
+
+// schemaName is the name of a body or an answer in the API's description: "shop.ProbeArgs".
+func (act Action[M]) schemaName(v *view[M], owner Plugin, t reflect.Type) string {
+	switch {
+	case act.bodyName != "":
+		return act.bodyName
+	case t.Name() == "" || v.kind != "":
+		return structName(t)
+	}
+	app, _, _ := strings.Cut(v.prn(owner), ".")
+	return app + "." + structName(t)
+}
+
+var goodAction = regexp.MustCompile(`^[a-z0-9_]+$`)
 
 // decoder reads bodies; references are looked up in db.
 func (a *App) decoder(ctx context.Context, db bun.IDB) *decoder {

@@ -18,7 +18,7 @@ import (
 type Artifact struct {
 	bun.BaseModel `bun:"table:artifact,alias:a"`
 	Base
-	Size    int64   `bun:"size" json:"size" pulp:"immutable" default:"null" doc:"The size of the file in bytes."`
+	Size    int64   `bun:"size" json:"size" pulp:"immutable" doc:"The size of the file in bytes."`
 	MD5     *string `bun:"md5" json:"md5" pulp:"immutable,filter" doc:"The MD5 checksum of the file if available."`
 	SHA1    *string `bun:"sha1" json:"sha1" pulp:"immutable,filter" doc:"The SHA-1 checksum of the file if available."`
 	SHA224  *string `bun:"sha224" json:"sha224" pulp:"immutable,filter" doc:"The SHA-224 checksum of the file if available."`

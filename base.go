@@ -17,8 +17,8 @@ type Base struct {
 	PulpID    ID     `bun:"pulp_id" json:"-"`
 	DomainID  int64  `bun:"domain_id" json:"-"`
 	CreatedBy *int64 `bun:"created_by" json:"-"`
-	Created   Time   `bun:"pulp_created" json:"pulp_created" pulp:"readonly" doc:"When it was made."`
-	Updated   Time   `bun:"pulp_last_updated" json:"pulp_last_updated" pulp:"readonly" doc:"When it was last changed."`
+	Created   Time   `bun:"pulp_created,notnull" json:"pulp_created" pulp:"readonly" doc:"When it was made."`
+	Updated   Time   `bun:"pulp_last_updated,notnull" json:"pulp_last_updated" pulp:"readonly" doc:"When it was last changed."`
 }
 
 func (b *Base) base() *Base { return b }

@@ -3,10 +3,8 @@ package pulp
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
-	"regexp"
 	"strings"
 
 	"github.com/uptrace/bun"
@@ -18,26 +16,18 @@ func (v *view[M]) one(ctx context.Context, db bun.IDB, vars map[string]string) (
 	if v.parent != "" {
 		where = append(where, func(q *bun.SelectQuery) *bun.SelectQuery {
 			return q.Where("?TableAlias.number = ?", vars["number"]).
-				Where("?TableAlias.repository_id = (SELECT id FROM repository WHERE pulp_id = ?)", idOrNil(vars["pk"]))
+				Where("?TableAlias.repository_id = (SELECT id FROM repository WHERE pulp_id = ? AND pulp_type = ?)", idOrNil(vars["pk"]), v.end.under)
 		})
 	} else {
-		key, err := v.keyOf(vars["pk"])
+		key, err := v.key.parse(vars["pk"])
 		if err != nil {
 			return nil, ErrNotFound
 		}
 		where = append(where, func(q *bun.SelectQuery) *bun.SelectQuery {
-			return q.Where("?TableAlias.? = ?", bun.Ident(v.key), key)
+			return q.Where("?TableAlias.? = ?", bun.Ident(v.key.column), key)
 		})
 	}
 	return v.model.First(ctx, db, where...)
-}
-
-// keyOf reads a key from a path.
-func (v *view[M]) keyOf(text string) (any, error) {
-	if v.key == "pulp_id" {
-		return ParseID(text)
-	}
-	return text, nil
 }
 
 func idOrNil(text string) any {
@@ -81,7 +71,7 @@ func (v *view[M]) read(ctx context.Context, r *Request) (*Answer, error) {
 func (v *view[M]) answer(ctx context.Context, db bun.IDB, kind AnswerKind, m *M, r *Request) (*Answer, error) {
 	var only, without []string
 	if r != nil {
-		only, without = list(r.Query, "fields"), list(r.Query, "exclude_fields")
+		only, without = v.pruned(r.Query)
 	}
 	out, err := v.codec.encode(ctx, db, []*M{m}, only, without)
 	if err != nil {
@@ -96,12 +86,24 @@ func (v *view[M]) decode(ctx context.Context, db bun.IDB, in map[string]json.Raw
 	if err := d.decode(v.codec.plan, in, reflect.ValueOf(m).Elem(), how); err != nil {
 		return err
 	}
+	if err := v.checkKey(old, m); err != nil {
+		return err
+	}
 	if v.Serializer.Validate != nil {
 		if err := v.Serializer.Validate(ctx, db, old, m); err != nil {
 			return err
 		}
 	}
 	return v.taken(ctx, db, old, m)
+}
+
+// checkKey refuses a key that the client chose and that no path could end in.
+func (v *view[M]) checkKey(old, m *M) error {
+	f := v.plan.byColumn(v.key.column)
+	if old != nil || v.key.named || f == nil || f.ReadOnly || addressable(v.codec.keyOf(m)) {
+		return nil
+	}
+	return FieldErrors{f.Name: {"This cannot be part of a path."}}
 }
 
 func (v *view[M]) create(ctx context.Context, r *Request) (*Answer, error) {
@@ -134,7 +136,7 @@ func (v *view[M]) fresh() *M {
 // insert writes a new row and what belongs to it.
 func (v *view[M]) insert(ctx context.Context, tx bun.Tx, m *M) error {
 	if err := v.model.Insert(ctx, tx, m); err != nil {
-		return v.unique(err)
+		return v.violation(err)
 	}
 	if v.Save == nil {
 		return nil
@@ -194,7 +196,7 @@ func (v *view[M]) change(ctx context.Context, tx bun.Tx, key any, in map[string]
 		return nil, err
 	}
 	if err := v.model.Update(ctx, tx, m); err != nil {
-		return nil, v.unique(err)
+		return nil, v.violation(err)
 	}
 	if v.Save != nil {
 		err = v.Save(ctx, tx, old, m)
@@ -242,8 +244,7 @@ func (v *view[M]) remove(ctx context.Context, tx bun.Tx, m *M) error {
 
 // number is the primary key of a model whose writes are tasks; declare saw that it is one.
 func (v *view[M]) number(m *M) int64 {
-	n, _ := v.primary(m).(int64)
-	return n
+	return reflect.ValueOf(v.primary(m)).Int()
 }
 
 func (v *view[M]) primary(m *M) any { return v.app.primaryKey(m) }
@@ -252,23 +253,4 @@ func (v *view[M]) primary(m *M) any { return v.app.primaryKey(m) }
 func (a *App) primaryKey(m any) any {
 	t := a.db.Reader().Dialect().Tables().Get(reflect.TypeOf(m).Elem())
 	return t.PKs[0].Value(reflect.ValueOf(m).Elem()).Interface()
-}
-
-var uniqueError = regexp.MustCompile(`UNIQUE constraint failed: (?:\w+\.\w+, )*\w+\.(\w+)`)
-
-// unique turns a violated constraint into the field's error.
-func (v *view[M]) unique(err error) error {
-	if err == nil || errors.Is(err, ErrNotFound) {
-		return err
-	}
-	match := uniqueError.FindStringSubmatch(err.Error())
-	if match == nil {
-		return err
-	}
-	for _, f := range v.codec.plan.fields {
-		if f.column == match[1] {
-			return FieldErrors{f.Name: {"This field must be unique."}}
-		}
-	}
-	return err
 }

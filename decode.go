@@ -5,15 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/go-playground/validator/v10"
-
-	"github.com/gopulp/pulp/internal/schema"
 )
 
 // How a body is read into a struct.
@@ -48,7 +44,7 @@ func (d *decoder) decode(p *plan, in map[string]json.RawMessage, dst reflect.Val
 		case how == patching:
 		case f.Required:
 			errs.Add(f.Name, "This field is required.")
-		case f.def != nil:
+		case f.def != nil && !(how == replacing && f.immutable):
 			d.field(f, f.def, dst, creating, errs)
 		}
 	}
@@ -71,7 +67,7 @@ func harmless(name string) bool {
 func (d *decoder) field(f *field, raw json.RawMessage, dst reflect.Value, how writing, errs FieldErrors) {
 	v := dst.FieldByIndex(f.index)
 	old := reflect.ValueOf(v.Interface())
-	if bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
+	if isNull(raw) || f.ref != "" && unquoted(raw) == "" {
 		if !f.Value.Nullable {
 			errs.Add(f.Name, "This field may not be null.")
 			return
@@ -85,6 +81,8 @@ func (d *decoder) field(f *field, raw json.RawMessage, dst reflect.Value, how wr
 		errs.Add(f.Name, "This field cannot be changed.")
 	}
 }
+
+func isNull(raw json.RawMessage) bool { return bytes.Equal(bytes.TrimSpace(raw), []byte("null")) }
 
 func (d *decoder) value(f *field, raw json.RawMessage, v reflect.Value) error {
 	if f.pointer {
@@ -119,14 +117,13 @@ func (d *decoder) text(f *field, s string, v reflect.Value) error {
 	if !f.raw {
 		s = strings.TrimSpace(s)
 	}
-	if s == "" && !f.blank {
-		return errors.New("This field may not be blank.")
-	}
-	if strings.ContainsRune(s, 0) {
-		return errors.New("Null characters are not allowed.")
-	}
-	if f.Value.Enum != nil && !slices.Contains(f.Value.Enum, s) {
+	switch {
+	case f.Value.Enum != nil && !slices.Contains(f.Value.Enum, s) && !(s == "" && f.blank):
 		return fmt.Errorf("\"%s\" is not a valid choice.", s)
+	case s == "" && !f.blank:
+		return errors.New("This field may not be blank.")
+	case strings.ContainsRune(s, 0):
+		return errors.New("Null characters are not allowed.")
 	}
 	if err := d.check(f, s); err != nil {
 		return err
@@ -139,8 +136,8 @@ func (d *decoder) text(f *field, s string, v reflect.Value) error {
 }
 
 func (d *decoder) reference(f *field, raw json.RawMessage, v reflect.Value) error {
-	s, err := decodeString(raw)
-	if err != nil {
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
 		return errors.New("Incorrect type. Expected URL string.")
 	}
 	id, err := d.lookup(f.ref, s)
@@ -149,122 +146,4 @@ func (d *decoder) reference(f *field, raw json.RawMessage, v reflect.Value) erro
 	}
 	v.SetInt(id)
 	return nil
-}
-
-func decodeString(raw json.RawMessage) (string, error) {
-	var s string
-	if json.Unmarshal(raw, &s) == nil {
-		return s, nil
-	}
-	var n json.Number
-	if json.Unmarshal(raw, &n) == nil {
-		return n.String(), nil
-	}
-	return "", errors.New("Not a valid string.")
-}
-
-// unquoted returns the text of a value that a form sent as a string.
-func unquoted(raw json.RawMessage) string {
-	var s string
-	if json.Unmarshal(raw, &s) == nil {
-		return strings.TrimSpace(s)
-	}
-	return string(bytes.TrimSpace(raw))
-}
-
-// decodeKind reads every kind but strings; forms send all values as strings.
-func decodeKind(raw json.RawMessage, v reflect.Value) error {
-	text := unquoted(raw)
-	switch v.Kind() {
-	case reflect.Bool:
-		switch strings.ToLower(text) {
-		case "true", "t", "yes", "y", "on", "1":
-			v.SetBool(true)
-		case "false", "f", "no", "n", "off", "0":
-			v.SetBool(false)
-		default:
-			return errors.New("Must be a valid boolean.")
-		}
-		return nil
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		if v.Type() == timeType {
-			t, err := parseTime(text)
-			if err != nil {
-				return errors.New("Datetime has wrong format. Use one of these formats instead: YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z].")
-			}
-			v.SetInt(int64(t))
-			return nil
-		}
-		n, err := strconv.ParseInt(text, 10, v.Type().Bits())
-		if err != nil {
-			return errors.New("A valid integer is required.")
-		}
-		v.SetInt(n)
-		return nil
-	case reflect.Float32, reflect.Float64:
-		n, err := strconv.ParseFloat(text, 64)
-		if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
-			return errors.New("A valid number is required.")
-		}
-		v.SetFloat(n)
-		return nil
-	}
-	return decodeJSON(raw, text, v)
-}
-
-func decodeJSON(raw json.RawMessage, text string, v reflect.Value) error {
-	if len(raw) > 0 && raw[0] == '"' && v.Kind() != reflect.Interface {
-		raw = json.RawMessage(text) // a form's way to send an object or a list
-	}
-	p := reflect.New(v.Type())
-	if err := json.Unmarshal(raw, p.Interface()); err != nil {
-		switch v.Kind() {
-		case reflect.Slice:
-			return errors.New("Expected a list of items of the right type.")
-		case reflect.Map, reflect.Struct:
-			return errors.New("Expected a dictionary of items of the right type.")
-		}
-		return errors.New("Value must be valid JSON.")
-	}
-	v.Set(p.Elem())
-	return nil
-}
-
-// check runs the validator's rules and says what is wrong in the words that clients know.
-func (d *decoder) check(f *field, value any) error {
-	if labels, ok := value.(Labels); ok {
-		return labels.check()
-	}
-	if f.rules == "" {
-		return nil
-	}
-	var bad validator.ValidationErrors
-	if err := d.valid.Var(value, f.rules); errors.As(err, &bad) {
-		return errors.New(sentence(f, bad[0], value))
-	} else if err != nil {
-		return err
-	}
-	return nil
-}
-
-func sentence(f *field, bad validator.FieldError, value any) string {
-	text := f.Value.Type == schema.String
-	switch tag := bad.Tag(); {
-	case tag == "url" || tag == "http_url" || tag == "uri":
-		return "Enter a valid URL."
-	case (tag == "min" || tag == "gte") && text:
-		return fmt.Sprintf("Ensure this field has at least %s characters.", bad.Param())
-	case (tag == "max" || tag == "lte") && text:
-		return fmt.Sprintf("Ensure this field has no more than %s characters.", bad.Param())
-	case tag == "min" || tag == "gte":
-		return fmt.Sprintf("Ensure this value is greater than or equal to %s.", bad.Param())
-	case tag == "max" || tag == "lte":
-		return fmt.Sprintf("Ensure this value is less than or equal to %s.", bad.Param())
-	case tag == "oneof":
-		return fmt.Sprintf("\"%v\" is not a valid choice.", value)
-	case tag == "relpath":
-		return "Must be a relative path without empty, '.' or '..' parts, blanks at the ends, '?' or '#'."
-	default:
-		return fmt.Sprintf("Must satisfy %s %s.", tag, bad.Param())
-	}
 }

@@ -1,16 +1,70 @@
 package pulp
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"reflect"
 	"strconv"
+	"time"
+
+	"github.com/uptrace/bun"
 
 	"github.com/gopulp/pulp/internal/schema"
 )
 
 // hrefs are the links to the objects that a page refers to: kind → id → href.
 type hrefs map[string]map[int64]string
+
+// linksOf finds the hrefs of all that structs of a plan refer to, with one query for each kind.
+func (a *App) linksOf(ctx context.Context, db bun.IDB, p *plan, vs []reflect.Value, wanted func(string) bool) (hrefs, error) {
+	ids := map[string][]int64{}
+	for _, f := range p.fields {
+		if f.ref == "" || f.WriteOnly || !wanted(f.Name) {
+			continue
+		}
+		for _, v := range vs {
+			v := v.FieldByIndex(f.index)
+			if f.pointer && !v.IsNil() {
+				ids[f.ref] = append(ids[f.ref], v.Elem().Int())
+			} else if !f.pointer {
+				ids[f.ref] = append(ids[f.ref], v.Int())
+			}
+		}
+	}
+	out := hrefs{}
+	for kind, of := range ids {
+		var err error
+		if out[kind], err = a.links(ctx, db, kind, of); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// object writes a struct of a plan that is no model.
+func (a *App) object(ctx context.Context, db bun.IDB, p *plan, v reflect.Value) ([]byte, error) {
+	w := objectWriter{wanted: func(string) bool { return true }}
+	links, err := a.linksOf(ctx, db, p, []reflect.Value{v}, w.wanted)
+	if err != nil {
+		return nil, err
+	}
+	err = p.encode(&w, v, links)
+	return w.end(), err
+}
+
+// encode writes the fields of v, a struct of the plan's type, that clients may see.
+func (p *plan) encode(w *objectWriter, v reflect.Value, links hrefs) (err error) {
+	for _, f := range p.fields {
+		if f.WriteOnly || f.hidden || !w.name(f.Name) {
+			continue
+		}
+		if w.b, err = f.append(w.b, v, links); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // append writes the value of f in v, a struct of the plan's type, as JSON.
 func (f *field) append(b []byte, v reflect.Value, links hrefs) ([]byte, error) {
@@ -34,7 +88,9 @@ func (f *field) append(b []byte, v reflect.Value, links hrefs) ([]byte, error) {
 			return append(b, "null"...), nil
 		}
 		return append(Time(v.Int()).append(append(b, '"')), '"'), nil
-	case f.typ == labelsType && v.IsNil():
+	case f.typ == stdTime:
+		return append(TimeOf(v.Interface().(time.Time)).append(append(b, '"')), '"'), nil
+	case f.typ.Kind() == reflect.Map && v.IsNil():
 		return append(b, "{}"...), nil
 	}
 	return appendValue(b, v)
@@ -50,7 +106,7 @@ func appendValue(b []byte, v reflect.Value) ([]byte, error) {
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		return strconv.AppendInt(b, v.Int(), 10), nil
 	case reflect.Slice:
-		if v.IsNil() && v.Type() != rawType {
+		if v.IsNil() && v.Type() != rawType && v.Type() != bytesType {
 			return append(b, "[]"...), nil
 		}
 	}

@@ -15,20 +15,22 @@ import (
 // A kind is a table whose rows have hrefs. The rows of a typed kind belong to the types that
 // plugins declare; each type has an endpoint of its own.
 type kind struct {
-	name  string // "remote", also the table's name
+	name  string // "remote"; for a host's model hostPrefix and its path
+	key   tableKey
 	typed bool
 	ends  map[int64]*endpoint // by type id; 0 for a kind without types
 	links string              // the SQL that yields id, type, key for a list of ids
+	where string              // what holds for the rows that clients see; empty for all
 }
 
 // An endpoint is the place of a kind's or type's objects in the API.
 type endpoint struct {
-	kind   *kind
-	typ    int64  // the type's id; 0 for none
-	label  string // "<plugin>.<type>"; empty for none
-	path   string // "remotes/acme/acme"; for nested ones "repositories/acme/acme/{}/versions"
-	prn    string // "acme.acmeremote"
-	number bool   // the key is a number, not an ID
+	kind  *kind
+	typ   int64  // the type's id; 0 for none
+	under int64  // for versions: the type of their repositories
+	label string // "<plugin>.<type>"; empty for none
+	path  string // "remotes/acme/acme"; for nested ones "repositories/acme/acme/{}/versions"
+	prn   string // "acme.acmeremote"; empty where rows have no IDs
 }
 
 // linkSQL yields what the href of each row of a list of ids is made of.
@@ -41,14 +43,14 @@ const versionLinkSQL = `SELECT v.id, r.pulp_type, r.pulp_id, v.number
 FROM repository_version v JOIN repository r ON r.id = v.repository_id
 WHERE v.complete AND v.id IN (SELECT value FROM json_each(?))`
 
-// A link is where an object is found.
-type link struct{ href, prn string }
-
 // links finds the hrefs of objects; those that do not exist (any more) are left out.
 func (a *App) links(ctx context.Context, db bun.IDB, kindName string, ids []int64) (map[int64]string, error) {
-	k := a.kinds[kindName]
+	k := a.kind(kindName)
 	if k == nil {
 		return nil, fmt.Errorf("no kind %q", kindName)
+	}
+	if len(ids) == 0 {
+		return nil, nil
 	}
 	rows, err := raw(db).QueryContext(ctx, k.links, jsonIDs(ids))
 	if err != nil {
@@ -72,6 +74,9 @@ func (a *App) links(ctx context.Context, db bun.IDB, kindName string, ids []int6
 
 // href is the link to the object with a key; number is that of a nested object.
 func (a *App) href(ctx context.Context, e *endpoint, key string, number *int64) string {
+	if !e.kind.key.named {
+		key = url.PathEscape(key)
+	}
 	path := e.path + "/" + key + "/"
 	if number != nil {
 		path = strings.Replace(e.path, "{}", key, 1) + "/" + strconv.FormatInt(*number, 10) + "/"
@@ -102,103 +107,6 @@ func jsonIDs(ids []int64) string {
 		b = strconv.AppendInt(b, id, 10)
 	}
 	return string(append(b, ']'))
-}
-
-// A target is an object as an href or a PRN names it.
-type target struct {
-	end    *endpoint
-	key    string // its own key, or that of its parent
-	nested bool   // key is the parent's and number its own
-	number int64
-}
-
-// parseTarget reads an href, an absolute URL of which only the path counts, or a PRN.
-func (a *App) parseTarget(ctx context.Context, text string) (target, bool) {
-	if rest, ok := strings.CutPrefix(text, "prn:"); ok {
-		label, key, _ := strings.Cut(rest, ":")
-		e := a.byPRN[label]
-		return target{end: e, key: strings.ToLower(key)}, e != nil && key != ""
-	}
-	u, err := url.Parse(text)
-	if err != nil {
-		return target{}, false
-	}
-	path := strings.TrimPrefix(u.Path, prefixOf(ctx))
-	path, ok := strings.CutPrefix(path, a.APIPath())
-	if !ok || !strings.HasSuffix(path, "/") {
-		return target{}, false
-	}
-	return a.matchPath(strings.Split(strings.TrimSuffix(path, "/"), "/"))
-}
-
-// matchPath finds the endpoint of ".../<key>" or "<endpoint>/<key>/<nested>/<number>".
-func (a *App) matchPath(parts []string) (target, bool) {
-	n := len(parts)
-	if n < 2 {
-		return target{}, false
-	}
-	if e := a.byPath[strings.Join(parts[:n-1], "/")]; e != nil {
-		return target{end: e, key: strings.ToLower(parts[n-1])}, true
-	}
-	if n < 4 {
-		return target{}, false
-	}
-	e := a.byPath[strings.Join(parts[:n-3], "/")+"/{}/"+parts[n-2]]
-	number, err := strconv.ParseInt(parts[n-1], 10, 64)
-	return target{end: e, key: strings.ToLower(parts[n-3]), nested: true, number: number}, e != nil && err == nil
-}
-
-// find returns the id of the object that an href or a PRN names, which must be of a kind. Its
-// errors are sentences for the client.
-func (a *App) find(ctx context.Context, db bun.IDB, kindName, text string) (int64, error) {
-	t, ok := a.parseTarget(ctx, text)
-	switch {
-	case !ok:
-		return 0, Refuse("Invalid hyperlink - No URL match.")
-	case t.end.kind.name != kindName:
-		return 0, Refuse("Invalid hyperlink - Incorrect URL match.")
-	}
-	ids, err := a.findTargets(ctx, db, []target{t})
-	if err != nil {
-		return 0, err
-	}
-	if ids[0] == 0 {
-		return 0, Refuse("Invalid hyperlink - Object does not exist.")
-	}
-	return ids[0], nil
-}
-
-const (
-	findVersionSQL = `SELECT v.id FROM repository_version v JOIN repository r ON r.id = v.repository_id
-WHERE v.complete AND r.pulp_id = ? AND v.number = ?`
-	findVersionByIDSQL = "SELECT id FROM repository_version WHERE complete AND pulp_id = ?"
-)
-
-// findTargets returns the ids of objects; 0 for those that do not exist.
-func (a *App) findTargets(ctx context.Context, db bun.IDB, ts []target) ([]int64, error) {
-	ids := make([]int64, len(ts))
-	for i, t := range ts {
-		query, args := "", []any(nil)
-		id, err := ParseID(t.key)
-		switch {
-		case t.end.number:
-			query, args = "SELECT id FROM "+t.end.kind.name+" WHERE id = ?", []any{t.key}
-		case err != nil:
-			continue
-		case t.nested:
-			query, args = findVersionSQL, []any{id, t.number}
-		case t.end.kind.name == versionKind:
-			query, args = findVersionByIDSQL, []any{id}
-		case t.end.typ != 0:
-			query, args = "SELECT id FROM "+t.end.kind.name+" WHERE pulp_id = ? AND pulp_type = ?", []any{id, t.end.typ}
-		default:
-			query, args = "SELECT id FROM "+t.end.kind.name+" WHERE pulp_id = ?", []any{id}
-		}
-		if err := scanOne(ctx, db, query, args, &ids[i]); err != nil {
-			return nil, fmt.Errorf("find %s: %w", t.end.kind.name, err)
-		}
-	}
-	return ids, nil
 }
 
 // scanOne reads the first column of the first row, if there is a row.
@@ -244,11 +152,15 @@ func jsonTexts(texts []string) string {
 
 // prns finds the PRNs of objects; those that do not exist (any more) are left out.
 func (a *App) prns(ctx context.Context, db bun.IDB, kindName string, ids []int64) (map[int64]string, error) {
-	k := a.kinds[kindName]
-	query := "SELECT id, 0, pulp_id FROM " + k.name + " WHERE id IN (SELECT value FROM json_each(?))"
-	if k.typed {
-		query = "SELECT id, pulp_type, pulp_id FROM " + k.name + " WHERE id IN (SELECT value FROM json_each(?))"
+	k := a.kind(kindName)
+	if k == nil || !k.key.named || len(ids) == 0 {
+		return nil, nil
 	}
+	typ := "0"
+	if k.typed {
+		typ = "pulp_type"
+	}
+	query := fmt.Sprintf(`SELECT "%s", %s, pulp_id FROM "%s" WHERE "%s" IN (SELECT value FROM json_each(?))`, k.key.primary, typ, k.key.table, k.key.primary)
 	rows, err := raw(db).QueryContext(ctx, query, jsonIDs(ids))
 	if err != nil {
 		return nil, fmt.Errorf("name %ss: %w", kindName, err)

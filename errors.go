@@ -71,6 +71,8 @@ func (e FieldErrors) OrNil() error {
 type InputError struct {
 	Field    string // the parameter that is wrong; empty if none
 	Messages []string
+
+	bare bool // it is told without the parameter's name
 }
 
 // Error joins the messages.

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gopulp/pulp/internal/schema"
 )
@@ -48,6 +50,8 @@ var (
 	labelsType = reflect.TypeFor[Labels]()
 	secretType = reflect.TypeFor[Secret]()
 	rawType    = reflect.TypeFor[json.RawMessage]()
+	bytesType  = reflect.TypeFor[[]byte]()
+	stdTime    = reflect.TypeFor[time.Time]()
 )
 
 // planOf makes the plan of a struct type, or reports all that is wrong with its tags.
@@ -91,8 +95,13 @@ func (p *plan) add(t reflect.Type, index []int, detail bool) (errs []error) {
 func newField(sf reflect.StructField, index []int, detail bool) (*field, error) {
 	f := &field{index: index, typ: sf.Type, detail: detail}
 	f.Name, _, _ = strings.Cut(sf.Tag.Get("json"), ",")
-	if f.Name == "" {
+	switch {
+	case f.Name == "":
 		return nil, errors.New(`has no json tag; json:"-" leaves it out`)
+	case !goodName.MatchString(f.Name):
+		return nil, fmt.Errorf("the name %q has other characters than letters, digits and _", f.Name)
+	case slices.Contains(ownNames, f.Name):
+		return nil, fmt.Errorf("the name %q is taken", f.Name)
 	}
 	if f.typ.Kind() == reflect.Pointer {
 		f.typ, f.pointer = f.typ.Elem(), true
@@ -103,22 +112,45 @@ func newField(sf reflect.StructField, index []int, detail bool) (*field, error) 
 	}
 	f.Doc = sf.Tag.Get("doc")
 	f.Value = valueOf(f.typ)
-	f.Value.Nullable = f.pointer || f.typ == timeType
 	f.secret = f.typ == secretType
 	f.WriteOnly, f.raw = f.secret, f.secret
-	if err := f.words(sf.Tag.Get("pulp")); err != nil {
-		return nil, err
-	}
+	errs := f.words(sf.Tag.Get("pulp"))
+	f.nullable(sf)
 	f.rule(sf.Tag.Get("validate"))
-	return f, f.preset(sf)
+	return f, errors.Join(append(errs, f.preset(sf), f.fits())...)
+}
+
+var goodName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// ownNames are the members that objects have beside their fields.
+var ownNames = []string{"pulp_href", "prn", "hidden_fields"}
+
+// nullable finds out whether the API says that a field may be null. Of read-only fields Pulp's
+// description never does, and clients go by that.
+func (f *field) nullable(sf reflect.StructField) {
+	never := f.typ == timeType && !strings.Contains(sf.Tag.Get("bun"), "notnull") // zero
+	word := func(w string) bool { return slices.Contains(strings.Split(sf.Tag.Get("pulp"), ","), w) }
+	can := f.pointer || never || f.typ == rawType
+	f.Value.Nullable = word("null") || can && !f.ReadOnly && !word("notnull")
+}
+
+// fits finds words that mean nothing for a field of its sort.
+func (f *field) fits() error {
+	switch {
+	case len(f.filters) > 0 && f.ref == "" && !f.filterable():
+		return errors.New("there is no filter for a field of this type")
+	case f.unique && f.detail:
+		return errors.New("a field of a detail cannot be unique")
+	}
+	return nil
 }
 
 // words reads the pulp tag.
-func (f *field) words(tag string) error {
+func (f *field) words(tag string) (errs []error) {
 	for word := range strings.SplitSeq(tag, ",") {
 		word, value, _ := strings.Cut(strings.TrimSpace(word), "=")
 		switch word {
-		case "":
+		case "", "null", "notnull":
 		case "readonly":
 			f.ReadOnly = true
 		case "hidden":
@@ -144,16 +176,16 @@ func (f *field) words(tag string) error {
 			f.filters = append(f.filters, value)
 		case "ref":
 			if f.ref = value; f.typ.Kind() != reflect.Int64 {
-				return errors.New("a ref must be an int64 or a *int64")
+				errs = append(errs, errors.New("a ref must be an int64 or a *int64"))
 			}
 			f.Value.Type, f.Value.Format = schema.String, "uri"
 		case "format":
 			f.Value.Format = value
 		default:
-			return fmt.Errorf("unknown word %q in the pulp tag", word)
+			errs = append(errs, fmt.Errorf("unknown word %q in the pulp tag", word))
 		}
 	}
-	return nil
+	return errs
 }
 
 // rule reads the validate tag: what the schema can say goes there, the rest is for the validator.
@@ -187,9 +219,10 @@ func (f *field) bound(value string, number, length **int64) {
 	if err != nil {
 		return
 	}
-	if f.Value.Type == schema.String {
+	switch f.Value.Type {
+	case schema.String:
 		*length = &n
-	} else {
+	case schema.Integer, schema.Number:
 		*number = &n
 	}
 }
@@ -201,7 +234,7 @@ func (f *field) preset(sf reflect.StructField) error {
 		return nil
 	}
 	f.def = json.RawMessage(text)
-	if f.Value.Type == schema.String {
+	if f.Value.Type == schema.String && !(text == "null" && f.pointer) {
 		f.def, _ = json.Marshal(text)
 	}
 	if err := json.Unmarshal(f.def, &f.Value.Default); err != nil {
@@ -209,53 +242,6 @@ func (f *field) preset(sf reflect.StructField) error {
 	}
 	f.Required = false
 	return nil
-}
-
-// valueOf describes a Go type as JSON.
-func valueOf(t reflect.Type) schema.Value {
-	switch t {
-	case timeType:
-		return schema.Value{Type: schema.String, Format: "date-time"}
-	case idType:
-		return schema.Value{Type: schema.String, Format: "uuid"}
-	case labelsType:
-		return schema.Value{Type: schema.Map, Items: &schema.Value{Type: schema.String, Nullable: true}}
-	case rawType:
-		return schema.Value{Type: schema.Any}
-	}
-	switch t.Kind() {
-	case reflect.String:
-		return schema.Value{Type: schema.String}
-	case reflect.Bool:
-		return schema.Value{Type: schema.Boolean}
-	case reflect.Int64, reflect.Uint64:
-		return schema.Value{Type: schema.Integer, Format: "int64"}
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32:
-		return schema.Value{Type: schema.Integer}
-	case reflect.Float32, reflect.Float64:
-		return schema.Value{Type: schema.Number, Format: "double"}
-	case reflect.Slice, reflect.Array:
-		items := valueOf(t.Elem())
-		return schema.Value{Type: schema.Array, Items: &items}
-	case reflect.Map:
-		items := valueOf(t.Elem())
-		return schema.Value{Type: schema.Map, Items: &items}
-	case reflect.Pointer:
-		v := valueOf(t.Elem())
-		v.Nullable = true
-		return v
-	case reflect.Struct:
-		return structValue(t)
-	}
-	return schema.Value{Type: schema.Any}
-}
-
-func structValue(t reflect.Type) schema.Value {
-	p, err := planOf(t)
-	if err != nil {
-		return schema.Value{Type: schema.Map}
-	}
-	return schema.Value{Type: schema.Map, Object: p.object("")}
 }
 
 // object is the plan as the HTTP layer documents it.

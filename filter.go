@@ -2,14 +2,8 @@ package pulp
 
 import (
 	"context"
-	"fmt"
 	"maps"
-	"reflect"
 	"slices"
-	"strconv"
-	"strings"
-
-	"github.com/uptrace/bun"
 
 	"github.com/gopulp/pulp/internal/schema"
 )
@@ -21,39 +15,68 @@ type Filter struct {
 	Value schema.Value // Array takes values separated by commas
 	// Where reads the parameter's value. An [InputError] says what is wrong with it.
 	Where func(ctx context.Context, value string) (Where, error)
+
+	types *kind // whose labels are the values, when all are declared; nil for none
+	empty bool  // an empty value means something, too; else it is as if the parameter were not there
 }
 
 // Text describes a filter's value that is any text.
 func Text() schema.Value { return schema.Value{Type: schema.String} }
 
 // declareFilters collects the filters of tags, of every object, and of the declaration.
-func (v *view[M]) declareFilters(r *registry, p *plan) error {
-	v.filters, v.orders, v.key = map[string]Filter{}, map[string]string{"pk": "?TablePKs"}, "pulp_id"
-	if _, ok := any((*M)(nil)).(record); !ok {
-		pks := r.app.db.Reader().Dialect().Tables().Get(reflect.TypeFor[M]()).PKs
-		if len(pks) != 1 {
-			return fmt.Errorf("model %s: needs one primary key, has %d", typeName[M](), len(pks))
-		}
-		v.key = pks[0].Name
+func (v *view[M]) declareFilters() {
+	v.filters, v.orders = map[string]Filter{}, map[string]string{"pk": "?TablePKs"}
+	if v.key.named {
+		v.orders["pulp_id"] = "?TableAlias.pulp_id"
 	}
-	for _, f := range p.fields {
-		column := f.expression(v.end.typ)
-		if f.ref == "" && !f.secret && f.Value.Type != schema.Map && f.Value.Type != schema.Array {
+	for _, f := range v.plan.fields {
+		column := f.expression()
+		if f.ordered() {
 			v.orders[f.Name] = column
 		}
 		for _, name := range f.filters {
 			v.addFilters(v.fieldFilters(name, column, f)...)
 		}
 	}
-	if v.end.kind != nil {
-		v.addFilters(v.identityFilters()...)
+	v.addFilters(v.identityFilters()...)
+	if v.master && v.end.kind.typed {
+		v.addFilters(v.typeFilters()...)
 	}
 	if v.labels {
 		v.addFilters(labelFilter())
 	}
 	v.addFilters(v.Filters...)
 	v.names = slices.Sorted(maps.Keys(v.filters))
-	return nil
+}
+
+// enumerate fills in the values of a filter of types.
+func (f *Filter) enumerate() {
+	if f.types == nil {
+		return
+	}
+	value := &f.Value
+	if value.Items != nil {
+		items := *value.Items
+		value.Items, value = &items, &items
+	}
+	for _, e := range f.types.sorted() {
+		value.Enum = append(value.Enum, e.label)
+	}
+}
+
+// ordered says whether lists can be sorted by a field: not by what clients must not see.
+func (f *field) ordered() bool {
+	return f.ref == "" && !f.WriteOnly && f.Value.Type != schema.Map && f.Value.Type != schema.Array
+}
+
+// filterable says whether there are lookups for a field. A detail's times are text in the
+// database, whose order is not that of the times.
+func (f *field) filterable() bool {
+	switch f.Value.Type {
+	case schema.String, schema.Integer, schema.Number, schema.Boolean:
+		return !f.secret && !(f.detail && f.Value.Format == "date-time")
+	}
+	return false
 }
 
 func (v *view[M]) addFilters(fs ...Filter) {
@@ -64,7 +87,7 @@ func (v *view[M]) addFilters(fs ...Filter) {
 
 // expression is the SQL of a field, the same in filters, orders and the indexes that serve
 // them: an index on an expression only helps queries that say it in the same words.
-func (f *field) expression(int64) string {
+func (f *field) expression() string {
 	if f.detail {
 		return "json_extract(?TableAlias.detail, '$." + f.column + "')"
 	}
@@ -82,129 +105,10 @@ func (v *view[M]) fieldFilters(name, column string, f *field) []Filter {
 		return textFilters(name, column)
 	case f.Value.Type == schema.Integer:
 		return numberFilters(name, column)
+	case f.Value.Type == schema.Number:
+		return numericFilters(name, column, schema.Value{Type: schema.Number, Format: "double"}, readFloat)
 	case f.Value.Type == schema.Boolean:
 		return []Filter{boolFilter(name, column)}
 	}
 	return nil
-}
-
-func compare(name, doc string, value schema.Value, read func(string) (any, error), expr string) Filter {
-	return Filter{Name: name, Doc: doc, Value: value, Where: func(_ context.Context, text string) (Where, error) {
-		arg, err := read(text)
-		if err != nil {
-			return nil, Refuse("%s", err)
-		}
-		return func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where(expr, arg) }, nil
-	}}
-}
-
-func readText(s string) (any, error) { return s, nil }
-func readList(s string) (any, error) { return bun.In(strings.Split(s, ",")), nil }
-
-func readTime(s string) (any, error) {
-	t, err := parseTime(s)
-	if err != nil {
-		return nil, fmt.Errorf("Enter a valid date/time.")
-	}
-	return int64(t), nil
-}
-
-func readNumber(s string) (any, error) {
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		return nil, fmt.Errorf("Enter a number.")
-	}
-	return n, nil
-}
-
-func readBool(s string) (any, error) {
-	switch strings.ToLower(s) {
-	case "true", "1", "t", "yes":
-		return true, nil
-	case "false", "0", "f", "no":
-		return false, nil
-	}
-	return nil, fmt.Errorf("Enter true or false.")
-}
-
-// pattern makes a LIKE pattern that matches s as it is.
-func pattern(before, after string) func(string) (any, error) {
-	escape := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
-	return func(s string) (any, error) { return before + escape.Replace(s) + after, nil }
-}
-
-var (
-	manyTexts = schema.Value{Type: schema.Array, Items: &schema.Value{Type: schema.String}}
-	aTime     = schema.Value{Type: schema.String, Format: "date-time"}
-	anInteger = schema.Value{Type: schema.Integer}
-	aBool     = schema.Value{Type: schema.Boolean}
-)
-
-// textFilters are the lookups of names.
-func textFilters(name, column string) []Filter {
-	like := column + ` LIKE ? ESCAPE '\'`
-	// instr and substr see the case that LIKE does not.
-	return []Filter{
-		compare(name, "Filter results where "+name+" matches value", Text(), readText, column+" = ?"),
-		compare(name+"__iexact", "Filter results where "+name+" matches value, ignoring case", Text(), pattern("", ""), like),
-		compare(name+"__in", "Filter results where "+name+" is in a comma-separated list of values", manyTexts, readList, column+" IN (?)"),
-		compare(name+"__contains", "Filter results where "+name+" contains value", Text(), readText, "instr("+column+", ?) > 0"),
-		compare(name+"__icontains", "Filter results where "+name+" contains value, ignoring case", Text(), pattern("%", "%"), like),
-		compare(name+"__startswith", "Filter results where "+name+" starts with value", Text(), readText, "instr("+column+", ?) = 1"),
-		compare(name+"__istartswith", "Filter results where "+name+" starts with value, ignoring case", Text(), pattern("", "%"), like),
-		compare(name+"__regex", "Filter results where "+name+" matches the regular expression", Text(), readRegexp(""), column+" REGEXP ?"),
-		compare(name+"__iregex", "Filter results where "+name+" matches the regular expression, ignoring case", Text(), readRegexp("(?i)"), column+" REGEXP ?"),
-	}
-}
-
-// timeFilters are the lookups of times.
-func timeFilters(name, column string) []Filter {
-	out := []Filter{compare(name, "Filter results where "+name+" matches value", aTime, readTime, column+" = ?")}
-	for _, op := range []struct{ suffix, sql, words string }{
-		{"lt", "<", "less than"}, {"lte", "<=", "less than or equal to"},
-		{"gt", ">", "greater than"}, {"gte", ">=", "greater than or equal to"},
-	} {
-		out = append(out, compare(name+"__"+op.suffix, "Filter results where "+name+" is "+op.words+" value", aTime, readTime, column+" "+op.sql+" ?"))
-	}
-	return append(out, rangeFilter(name, column, aTime, readTime), nullFilter(name, column))
-}
-
-// numberFilters are the lookups of numbers.
-func numberFilters(name, column string) []Filter {
-	out := []Filter{compare(name, "Filter results where "+name+" matches value", anInteger, readNumber, column+" = ?")}
-	for _, op := range []struct{ suffix, sql, words string }{
-		{"ne", "<>", "not equal to"}, {"lt", "<", "less than"}, {"lte", "<=", "less than or equal to"},
-		{"gt", ">", "greater than"}, {"gte", ">=", "greater than or equal to"},
-	} {
-		out = append(out, compare(name+"__"+op.suffix, "Filter results where "+name+" is "+op.words+" value", anInteger, readNumber, column+" "+op.sql+" ?"))
-	}
-	return append(out, rangeFilter(name, column, anInteger, readNumber), nullFilter(name, column))
-}
-
-func rangeFilter(name, column string, value schema.Value, read func(string) (any, error)) Filter {
-	many := schema.Value{Type: schema.Array, Items: &value}
-	return Filter{Name: name + "__range", Doc: "Filter results where " + name + " is between two comma separated values", Value: many,
-		Where: func(_ context.Context, text string) (Where, error) {
-			from, to, ok := strings.Cut(text, ",")
-			if !ok {
-				return nil, Refuse("Range query expects two values.")
-			}
-			low, err := read(from)
-			if err != nil {
-				return nil, Refuse("%s", err)
-			}
-			high, err := read(to)
-			if err != nil {
-				return nil, Refuse("%s", err)
-			}
-			return func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where(column+" BETWEEN ? AND ?", low, high) }, nil
-		}}
-}
-
-func nullFilter(name, column string) Filter {
-	return compare(name+"__isnull", "Filter results where "+name+" has a null value", aBool, readBool, "("+column+" IS NULL) = ?")
-}
-
-func boolFilter(name, column string) Filter {
-	return compare(name, "Filter results where "+name+" is value", aBool, readBool, column+" = ?")
 }

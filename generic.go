@@ -85,10 +85,13 @@ func (v *view[M]) reservations(op Op, old, new *M) (opts []DispatchOption) {
 		}
 		return opts
 	}
-	if r, ok := any(old).(Resource); ok && old != nil {
-		opts = append(opts, Exclusive(r))
+	if old == nil {
+		return nil
 	}
-	return opts
+	if r, ok := any(old).(Resource); ok {
+		return []DispatchOption{Exclusive(r)}
+	}
+	return []DispatchOption{Exclusive(Name(v.Path + "/" + v.codec.keyOf(old)))}
 }
 
 func (v *view[M]) createIn(ctx context.Context, tx bun.Tx, j *Job, in map[string]json.RawMessage) (json.RawMessage, error) {
@@ -99,9 +102,7 @@ func (v *view[M]) createIn(ctx context.Context, tx bun.Tx, j *Job, in map[string
 	if err := v.insert(ctx, tx, m); err != nil {
 		return nil, err
 	}
-	if r, ok := any(m).(record); ok && v.end.kind != nil {
-		j.Created(v.end.kind.name, r.base().ID)
-	}
+	j.Created(v.end.kind.name, v.number(m))
 	return v.text(ctx, tx, m)
 }
 

@@ -1,5 +1,7 @@
 package pulp
 
+import "reflect"
+
 // The kinds of the core: each is a table of that name.
 const (
 	artifactKind     = "artifact"
@@ -25,7 +27,7 @@ func coreKinds() map[string]*kind {
 		{name: versionKind, links: versionLinkSQL},
 		{name: accountKind, links: linkSQL(accountKind, "0", "id")},
 	} {
-		k.ends = map[int64]*endpoint{}
+		k.ends, k.key = map[int64]*endpoint{}, coreKey(k.name)
 		if k.links == "" && k.typed {
 			k.links = linkSQL(k.name, "pulp_type", "pulp_id")
 		} else if k.links == "" {
@@ -33,8 +35,10 @@ func coreKinds() map[string]*kind {
 		}
 		out[k.name] = k
 	}
-	// Incomplete publications are invisible.
+	out[accountKind].key = tableKey{table: accountKind, primary: "id", column: "id", typ: reflect.TypeFor[int64](), integer: true}
+	// Incomplete versions and publications are invisible.
 	out[publicationKind].links += " AND complete"
+	out[publicationKind].where, out[versionKind].where = " AND t.complete", " AND t.complete"
 	return out
 }
 
@@ -42,10 +46,15 @@ func coreKinds() map[string]*kind {
 func corePlugin() Plugin {
 	return Plugin{Name: "core", Version: CoreVersion, Parts: []Part{
 		generalCreate, generalUpdate, quickDelete, generalDelete,
-		modifyTask, deleteVersionTask, createContentTask, commitUploadTask,
+		modifyTask, deleteVersionTask, createContentTask, commitUploadTask, purgeTask,
 		artifactViews(), uploadViews(), taskViews(), workerViews(),
-		masterViews(), statusOperation{},
+		statusOperation{},
 	}}
+}
+
+// mastersPlugin is what every App has and what needs the types of all plugins.
+func mastersPlugin() Plugin {
+	return Plugin{Name: "core", Version: CoreVersion, Parts: []Part{masterViews()}}
 }
 
 // Master is what the objects of a kind have whose types plugins declare.

@@ -2,6 +2,7 @@ package pulp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -34,7 +35,7 @@ func (v *view[M]) list(ctx context.Context, r *Request) (*Answer, error) {
 		if _, err := v.parentOf(ctx, db, r.Vars["pk"]); err != nil {
 			return nil, err
 		}
-		q = q.Where("?TableAlias.repository_id = (SELECT id FROM repository WHERE pulp_id = ?)", idOrNil(r.Vars["pk"]))
+		q = q.Where("?TableAlias.repository_id = (SELECT id FROM repository WHERE pulp_id = ? AND pulp_type = ?)", idOrNil(r.Vars["pk"]), v.end.under)
 	}
 	q, err := v.filter(ctx, q, r.Query)
 	if err != nil {
@@ -48,7 +49,8 @@ func (v *view[M]) list(ctx context.Context, r *Request) (*Answer, error) {
 		return nil, fmt.Errorf("list %ss: %w", v.Name, err)
 	}
 	page.Count = int64(count)
-	page.Results, err = v.codec.encode(ctx, db, recs, list(r.Query, "fields"), list(r.Query, "exclude_fields"))
+	only, without := v.pruned(r.Query)
+	page.Results, err = v.codec.encode(ctx, db, recs, only, without)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +59,7 @@ func (v *view[M]) list(ctx context.Context, r *Request) (*Answer, error) {
 
 func (v *view[M]) parentOf(ctx context.Context, db bun.IDB, key string) (int64, error) {
 	var id int64
-	if err := scanOne(ctx, db, "SELECT id FROM repository WHERE pulp_id = ?", []any{idOrNil(key)}, &id); err != nil {
+	if err := scanOne(ctx, db, "SELECT id FROM repository WHERE pulp_id = ? AND pulp_type = ?", []any{idOrNil(key), v.end.under}, &id); err != nil {
 		return 0, err
 	}
 	if id == 0 {
@@ -76,8 +78,11 @@ func (v *view[M]) filter(ctx context.Context, q *bun.SelectQuery, query url.Valu
 		if !ok {
 			return nil, &InputError{Field: "errors", Messages: []string{fmt.Sprintf("Invalid Filter: '%s'", name)}}
 		}
-		value := strings.Join(query[name], ",")
-		if value == "" && f.Value.Type != schema.String {
+		value := query[name][len(query[name])-1]
+		if f.Value.Type == schema.Array {
+			value = strings.Join(query[name], ",")
+		}
+		if value == "" && !f.empty {
 			continue
 		}
 		where, err := f.Where(ctx, value)
@@ -90,7 +95,8 @@ func (v *view[M]) filter(ctx context.Context, q *bun.SelectQuery, query url.Valu
 }
 
 func filterError(name string, err error) error {
-	if in, ok := err.(*InputError); ok && in.Field == "" {
+	var in *InputError
+	if errors.As(err, &in) && in.Field == "" && !in.bare {
 		return &InputError{Field: name, Messages: in.Messages}
 	}
 	return err
@@ -112,6 +118,19 @@ func (v *view[M]) order(q *bun.SelectQuery, names []string) (*bun.SelectQuery, e
 		return q, nil
 	}
 	return q.OrderExpr("?TablePKs DESC"), nil
+}
+
+// pruned are the names of the fields that a client asks for and does not want; nil means all
+// and none.
+func (v *view[M]) pruned(query url.Values) (only, without []string) {
+	only, without = list(query, "fields"), list(query, "exclude_fields")
+	if minimal, _ := readBool(query.Get("minimal")); minimal != true || v.minimal == nil {
+		return only, without
+	}
+	if len(only) == 0 {
+		return v.minimal, without
+	}
+	return append(slices.DeleteFunc(only, func(name string) bool { return !slices.Contains(v.minimal, name) }), ""), without
 }
 
 // list reads a parameter that may be repeated, with commas in it.
@@ -140,6 +159,7 @@ func (v *view[M]) parameters() []schema.Parameter {
 	var out []schema.Parameter
 	for _, name := range v.names {
 		f := v.filters[name]
+		f.enumerate()
 		out = append(out, schema.Parameter{Name: name, Value: f.Value, Doc: f.Doc})
 	}
 	orders := schema.Value{Type: schema.Array, Items: &schema.Value{Type: schema.String}}

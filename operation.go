@@ -54,7 +54,7 @@ const (
 	Created   AnswerKind = 201 // the body is the new object
 	Accepted  AnswerKind = 202 // a task was dispatched; the body names it
 	NoContent AnswerKind = 204 // done; there is no body
-	Refused   AnswerKind = 409 // it is too late; the body is the object as it is
+	Refused   AnswerKind = 409 // it is too late; the body is the object as it is, or nothing
 )
 
 // An Answer is what an operation returns. Body is JSON.

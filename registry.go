@@ -32,7 +32,10 @@ type registry struct {
 	declared        map[*endpoint]Part // the declaration of each type
 	fromPublication map[int64]bool     // of each type of distribution
 	types           map[typeKey]int64
+	labels          map[string]string // of hosts' models → path
 	indexes         map[string]string // name → statement
+	models          []hostModel
+	later           []func() error // checks that need all declarations
 }
 
 type typeKey struct{ kind, name string }
@@ -43,16 +46,16 @@ func (a *App) declare(ctx context.Context) error {
 		app: a, valid: newValidator(), tasks: map[string]taskType{}, views: map[string]writer{},
 		kinds: coreKinds(), byPath: map[string]*endpoint{}, byPRN: map[string]*endpoint{},
 		byType: map[reflect.Type][]*endpoint{}, contents: map[int64]*contentFace{}, repositories: map[int64]*repositoryFace{}, publications: map[int64]*publicationFace{},
-		declared: map[*endpoint]Part{}, fromPublication: map[int64]bool{}, indexes: map[string]string{},
+		declared: map[*endpoint]Part{}, fromPublication: map[int64]bool{}, indexes: map[string]string{}, labels: map[string]string{},
 	}
 	if err := a.readTypes(ctx); err != nil {
 		return err
 	}
 	var errs []error
 	owners := append([]Plugin{corePlugin()}, a.cfg.Plugins...)
-	owners = append(owners, Plugin{Parts: a.cfg.Parts})
+	owners = append(owners, Plugin{Parts: a.cfg.Parts}, mastersPlugin())
 	for i, owner := range owners {
-		if i > 0 && i < len(owners)-1 && !validLabel(owner.Name) {
+		if 0 < i && i <= len(a.cfg.Plugins) && !validLabel(owner.Name) {
 			errs = append(errs, fmt.Errorf("plugin %q: the name must be a word of lower-case letters, digits and _", owner.Name))
 			continue
 		}
@@ -62,7 +65,10 @@ func (a *App) declare(ctx context.Context) error {
 			}
 		}
 	}
-	return errors.Join(errs...)
+	for _, check := range a.later {
+		errs = append(errs, check())
+	}
+	return errors.Join(append(errs, a.checkOperations(), a.checkModels(ctx, false))...)
 }
 
 func validLabel(s string) bool {
@@ -79,8 +85,9 @@ func newValidator() *validator.Validate {
 // A placement says where the objects of a type of a kind, or of a host's model, are in the API.
 type placement struct {
 	kind, typ, path, prn string
-	named                bool   // they have IDs
+	key                  tableKey
 	master               bool   // only their lists are there, of all types
+	label                string // of a host's model, which no two may have: "shop.order"
 	under                string // for versions: the type of their repositories
 }
 
@@ -89,9 +96,16 @@ func (r *registry) place(p placement, t reflect.Type) (*endpoint, error) {
 	if r.views[p.path] != nil {
 		return nil, fmt.Errorf("the path %q is declared twice", p.path)
 	}
-	e := &endpoint{path: p.path, prn: p.prn, label: p.typ, kind: r.kinds[p.kind], number: !p.named}
+	e := &endpoint{path: p.path, prn: p.prn, label: p.typ, kind: r.kinds[p.kind]}
 	if e.kind == nil { // a host's model
-		e.kind = &kind{name: p.path, ends: map[int64]*endpoint{}}
+		e.kind = hostKind(p.path, p.key)
+		r.kinds[e.kind.name] = e.kind
+	}
+	if p.label != "" {
+		if other, ok := r.labels[p.label]; ok {
+			return nil, fmt.Errorf("the view set at %q has the same name, %q; give one of them another Name", other, p.label)
+		}
+		r.labels[p.label] = p.path
 	}
 	if p.master {
 		return e, nil
@@ -111,9 +125,10 @@ func (r *registry) place(p placement, t reflect.Type) (*endpoint, error) {
 	if e.kind.ends[under] != nil {
 		return nil, fmt.Errorf("the %s type %q is declared twice", p.kind, p.typ)
 	}
+	e.under = under
 	e.kind.ends[under] = e
 	r.byPath[p.path] = e
-	if r.byPRN[p.prn] == nil {
+	if p.prn != "" && r.byPRN[p.prn] == nil {
 		r.byPRN[p.prn] = e
 	}
 	r.byType[t] = append(r.byType[t], e)
@@ -188,5 +203,5 @@ func (a *App) migrate(ctx context.Context) error {
 			return fmt.Errorf("plugin %q: %w", p.Name, err)
 		}
 	}
-	return nil
+	return a.checkModels(ctx, true)
 }

@@ -59,7 +59,7 @@ func (c *codec[M]) keyOf(m *M) string {
 	if r, ok := any(m).(record); ok {
 		return r.base().PulpID.String()
 	}
-	return fmt.Sprint(c.app.primaryKey(m))
+	return keyString(c.app.primaryKey(m))
 }
 
 // own finds the hrefs of objects that lie below others; nil for those that do not.
@@ -76,7 +76,11 @@ func (c *codec[M]) encode(ctx context.Context, db bun.IDB, ms []*M, only, withou
 	wanted := func(name string) bool {
 		return (len(only) == 0 || slices.Contains(only, name)) && !slices.Contains(without, name)
 	}
-	links, err := c.links(ctx, db, ms, wanted)
+	values := make([]reflect.Value, len(ms))
+	for i, m := range ms {
+		values[i] = reflect.ValueOf(m).Elem()
+	}
+	links, err := c.app.linksOf(ctx, db, c.plan, values, wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -92,16 +96,11 @@ func (c *codec[M]) encode(ctx context.Context, db bun.IDB, ms []*M, only, withou
 	for i, m := range ms {
 		w := objectWriter{b: make([]byte, 0, 512), wanted: wanted}
 		c.identity(ctx, &w, m, own)
-		v := reflect.ValueOf(m).Elem()
-		for _, f := range c.plan.fields {
-			if !f.WriteOnly && !f.hidden && w.name(f.Name) {
-				if w.b, err = f.append(w.b, v, links); err != nil {
-					return nil, err
-				}
-			}
+		if err := c.plan.encode(&w, values[i], links); err != nil {
+			return nil, err
 		}
 		if len(c.plan.hidden()) > 0 && w.name("hidden_fields") {
-			w.b = c.plan.hiddenFields(w.b, v)
+			w.b = c.plan.hiddenFields(w.b, values[i])
 		}
 		for n, values := range computed {
 			if w.name(c.Computed[n].Name) {
@@ -139,39 +138,6 @@ func (c *codec[M]) identity(ctx context.Context, w *objectWriter, m *M, own map[
 	}
 }
 
-// links finds the hrefs of all that ms refer to, with one query for each kind.
-func (c *codec[M]) links(ctx context.Context, db bun.IDB, ms []*M, wanted func(string) bool) (hrefs, error) {
-	out := hrefs{}
-	for _, f := range c.plan.fields {
-		if f.ref == "" || f.WriteOnly || !wanted(f.Name) {
-			continue
-		}
-		var ids []int64
-		for _, m := range ms {
-			v := reflect.ValueOf(m).Elem().FieldByIndex(f.index)
-			if f.pointer && !v.IsNil() {
-				ids = append(ids, v.Elem().Int())
-			} else if !f.pointer {
-				ids = append(ids, v.Int())
-			}
-		}
-		if len(ids) == 0 {
-			continue
-		}
-		found, err := c.app.links(ctx, db, f.ref, ids)
-		if err != nil {
-			return nil, err
-		}
-		if out[f.ref] == nil {
-			out[f.ref] = map[int64]string{}
-		}
-		for id, href := range found {
-			out[f.ref][id] = href
-		}
-	}
-	return out, nil
-}
-
 func (c *codec[M]) compute(ctx context.Context, db bun.IDB, ms []*M, wanted func(string) bool) ([][]any, error) {
 	ctx = context.WithValue(ctx, pageKey, &pageMemo{})
 	out := make([][]any, len(c.Computed))
@@ -193,7 +159,10 @@ func (c *codec[M]) object(name string) *schema.Object {
 	o := &schema.Object{Name: name}
 	if c.end != nil {
 		o.Fields = append(o.Fields,
-			schema.Field{Name: "pulp_href", ReadOnly: true, Value: schema.Value{Type: schema.String, Format: "uri"}},
+			schema.Field{Name: "pulp_href", ReadOnly: true, Value: schema.Value{Type: schema.String, Format: "uri"}})
+	}
+	if c.end != nil && c.end.prn != "" {
+		o.Fields = append(o.Fields,
 			schema.Field{Name: "prn", ReadOnly: true, Value: schema.Value{Type: schema.String}, Doc: "The Pulp Resource Name (PRN)."})
 	}
 	o.Fields = append(o.Fields, c.plan.object("").Fields...)

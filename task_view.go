@@ -42,7 +42,7 @@ func taskViews() *ViewSet[TaskRecord] {
 		}
 	}
 	vs := &ViewSet[TaskRecord]{
-		Path: "tasks", Name: "task", class: "Task", kind: taskKind, Ops: List | Read | Delete,
+		Path: "tasks", Name: "task", class: "Task", kind: taskKind, Ops: List | Read, minimal: minimalTask,
 		Serializer: Serializer[TaskRecord]{Computed: []Computed[TaskRecord]{
 			{Name: "worker", Doc: "Deprecated: always null.", Value: schema.Value{Type: schema.String, Format: "uri", Nullable: true}, Values: none(nil)},
 			{Name: "child_tasks", Doc: "Any tasks spawned by this task.", Value: schema.Value{Type: schema.Array, Items: &uri}, Values: childTasks},
@@ -61,12 +61,32 @@ func taskViews() *ViewSet[TaskRecord] {
 		},
 	}
 	vs.extra = func(v *view[TaskRecord], owner Plugin) []Operation {
-		return []Operation{v.operation(owner, "cancel", "", true, Operation{
-			Method: "PATCH", Summary: "Cancel a task", Body: objectOf[TaskCancel]("TaskCancel"), Answer: v.codec.object("Task"),
-			Codes: []AnswerKind{OK, Refused}, Do: func(ctx context.Context, r *Request) (*Answer, error) { return cancelTask(ctx, v, r) },
-		})}
+		return []Operation{
+			v.operation(owner, "cancel", "", true, Operation{
+				Method: "PATCH", Summary: "Cancel a task", Body: objectOf[TaskCancel]("TaskCancel"), Answer: v.codec.object("Task"),
+				Codes: []AnswerKind{OK, Refused}, Do: func(ctx context.Context, r *Request) (*Answer, error) { return cancelTask(ctx, v, r) },
+			}),
+			v.operation(owner, "delete", "", true, Operation{
+				Method: "DELETE", Summary: "Delete a task", Codes: []AnswerKind{NoContent},
+				Do: func(ctx context.Context, r *Request) (*Answer, error) { return deleteTask(ctx, v, r) },
+			}),
+			purgeOperation(v, owner),
+		}
 	}
 	return vs
+}
+
+// minimalTask are the fields of a task that ?minimal=true leaves.
+var minimalTask = []string{"pulp_href", "prn", "pulp_created", "pulp_last_updated", "pulp_api_version",
+	"name", "state", "unblocked_at", "started_at", "finished_at", "worker"}
+
+// deleteTask forgets a task that has ended; of others there is nothing more to say than the code.
+func deleteTask(ctx context.Context, v *view[TaskRecord], r *Request) (*Answer, error) {
+	answer, err := v.destroy(ctx, r)
+	if isConflict(err) {
+		return &Answer{Kind: Refused}, nil
+	}
+	return answer, err
 }
 
 func cancelTask(ctx context.Context, v *view[TaskRecord], r *Request) (*Answer, error) {
@@ -184,7 +204,7 @@ func (a *App) reservedName(ctx context.Context, text string) (string, error) {
 		return "", Refuse("Invalid hyperlink - No URL match.")
 	}
 	if !t.nested {
-		return "prn:" + t.end.prn + ":" + t.key, nil
+		return "prn:" + t.end.prn + ":" + strings.ToLower(t.key), nil
 	}
 	ids, err := a.findTargets(ctx, a.db.Reader(), []target{t})
 	if err != nil {

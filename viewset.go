@@ -3,10 +3,8 @@ package pulp
 import (
 	"context"
 	"errors"
-	"fmt"
-	"reflect"
+	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/uptrace/bun"
 
@@ -34,7 +32,9 @@ const (
 type ViewSet[M any] struct {
 	// Path is where the collection lies below the API's root: "shop/orders".
 	Path string
-	// Name is the singular that people read: "order". Empty makes it from M's name.
+	// Name is the singular that people read: "order". Names in the API's description and in PRNs
+	// are made of it, so that no two view sets of a plugin have the same. Empty makes it from M's
+	// name.
 	Name string
 	// Serializer is the outer face of M. The zero value takes it from M's tags.
 	Serializer Serializer[M]
@@ -61,18 +61,27 @@ type ViewSet[M any] struct {
 	// Remove is called before a row is deleted, in the same transaction. Nil means nothing.
 	Remove func(ctx context.Context, tx bun.Tx, m *M) error
 
-	kind       string // the kind that M belongs to; empty for a host's model
-	typ        string // the type in it: "<plugin>.<type>"
-	class      string // the name in the API's description: "AcmeRepository"
-	parent     string // the path of the collection that this one is nested in, for versions
-	slowDelete bool   // Delete may take long: it waits for a worker
+	// kind and typ ("<plugin>.<type>") are those of M; empty for a host's model.
+	kind, typ string
+	// decl is the declaration of the type.
+	decl Part
+	// class is the name in the API's description: "AcmeRepository".
+	class string
+	// parent is the path of the collection that this one is nested in, and under the type of
+	// its objects: for versions.
+	parent, under string
+	// master says that the collection is that of all types of a kind.
+	master bool
+	// labels says that objects have labels.
+	labels bool
+	// minimal are the fields that ?minimal=true leaves; nil for no such thing.
+	minimal []string
+	// slowDelete says that Delete may take long: it waits for a worker.
+	slowDelete bool
 	// removal dispatches the task that deletes; nil means the general one.
 	removal func(ctx context.Context, m *M) (id ID, err error)
-	labels  bool
-	master  bool                                       // the collection of all types of a kind
-	under   string                                     // for versions: the type of their repositories
-	decl    Part                                       // the declaration of the type
-	extra   func(v *view[M], owner Plugin) []Operation // what no other declaration says
+	// extra are operations that no other declaration says.
+	extra func(v *view[M], owner Plugin) []Operation
 }
 
 // A view is a ViewSet made ready for one App.
@@ -85,68 +94,12 @@ type view[M any] struct {
 	filters map[string]Filter
 	names   []string // of the filters, in order
 	orders  map[string]string
-	key     string // the column of the key in a path
-}
-
-func (s *ViewSet[M]) declare(r *registry, owner Plugin) error {
-	v := &view[M]{ViewSet: *s, app: r.app, model: NewModel[M]()}
-	if v.Ops == 0 {
-		v.Ops = CRUD
-	}
-	p, err := planOf(reflect.TypeFor[M]())
-	if err != nil {
-		return err
-	}
-	if err := checkPath(v.Path); err != nil {
-		return fmt.Errorf("view set %s: %w", typeName[M](), err)
-	}
-	if v.class == "" {
-		v.class = typeName[M]()
-	}
-	if v.Name == "" {
-		v.Name = words(v.class)
-	}
-	if v.end, err = r.place(v.placement(owner), reflect.TypeFor[M]()); err != nil {
-		return err
-	}
-	r.declared[v.end] = v.decl
-	v.codec = codec[M]{Serializer: v.Serializer, app: r.app, plan: p, end: v.end}
-	if err := v.declareFilters(r, p); err != nil {
-		return err
-	}
-	r.views[v.Path] = v
-	r.operations = append(r.operations, v.operations(owner)...)
-	return nil
-}
-
-// placement says where M's objects are in the API.
-func (v *view[M]) placement(owner Plugin) placement {
-	p := placement{kind: v.kind, typ: v.typ, path: v.Path, prn: v.prn(owner), master: v.master, under: v.under}
-	if v.kind == versionKind {
-		p.prn = "core.repositoryversion"
-	}
-	_, p.named = any((*M)(nil)).(record)
-	return p
-}
-
-func checkPath(path string) error {
-	if path == "" || strings.HasPrefix(path, "/") || strings.HasSuffix(path, "/") {
-		return errors.New("the path must be like \"shop/orders\", without slashes at the ends")
-	}
-	return nil
-}
-
-// prn is the label of a model in resource names: "acme.acmerepository", "shop.order".
-func (v *view[M]) prn(owner Plugin) string {
-	app := owner.Name
-	if app == "" {
-		app, _, _ = strings.Cut(v.Path, "/")
-	}
-	return app + "." + strings.ToLower(v.class)
+	plan    *plan
+	key     tableKey
 }
 
 // operations are the ViewSet's, as the HTTP layer sees them.
-func (v *view[M]) operations(owner Plugin) []Operation {
+func (v *view[M]) operations(owner Plugin) ([]Operation, error) {
 	object := v.codec.object(v.schemaName(owner))
 	var out []Operation
 	add := func(op Op, method, verb, summary string, detail bool, o Operation) {
@@ -163,16 +116,22 @@ func (v *view[M]) operations(owner Plugin) []Operation {
 	add(Update, "PUT", "update", "Update "+name, true, Operation{Answer: object, Body: object, Codes: v.codes(Update, OK), Do: v.update(replacing)})
 	add(Update, "PATCH", "partial_update", "Update "+name, true, Operation{Answer: object, Body: object, Codes: v.codes(Update, OK), Do: v.update(patching)})
 	add(Delete, "DELETE", "delete", "Delete "+name, true, Operation{Codes: v.codes(Delete, NoContent), Do: v.destroy})
-	if v.labels {
-		v.Actions = append(v.Actions, setLabel[M](v), unsetLabel[M](v))
+	if v.labels && !v.master {
+		v.Actions = slices.Concat(v.Actions, []Action[M]{setLabel(v), unsetLabel(v)})
 	}
+	var errs []error
 	for _, act := range v.Actions {
-		out = append(out, act.operation(v, owner))
+		o, err := act.operation(v, owner)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		out = append(out, o)
 	}
 	if v.extra != nil {
 		out = append(out, v.extra(v, owner)...)
 	}
-	return out
+	return out, errors.Join(errs...)
 }
 
 func (v *view[M]) codes(op Op, direct AnswerKind) []AnswerKind {
@@ -210,71 +169,6 @@ func (v *view[M]) operation(owner Plugin, verb, suffix string, detail bool, o Op
 		o.Href += suffix
 	}
 	return o
-}
-
-// hrefParameter is the name that clients know for an object's href in the API's description.
-func (v *view[M]) hrefParameter(owner Plugin) string {
-	name := snake(v.class) + "_href"
-	if owner.Name != "core" {
-		name, _, _ = strings.Cut(v.prn(owner), ".")
-		name += "_" + snake(v.class) + "_href"
-	}
-	return name
-}
-
-func (v *view[M]) schemaName(owner Plugin) string {
-	if owner.Name == "core" || v.parent != "" {
-		return v.class
-	}
-	app, _, _ := strings.Cut(v.prn(owner), ".")
-	return app + "." + v.class
-}
-
-func operationID(path string) string {
-	path = strings.ReplaceAll(path, "{}/", "")
-	return strings.NewReplacer("/", "_", "-", "_").Replace(path)
-}
-
-// tagOf groups operations: "Repositories: File", "Tasks".
-func tagOf(path string) string {
-	parts := strings.Split(path, "/")
-	tag := title(parts[0])
-	if len(parts) > 1 {
-		tag += ": " + title(parts[1])
-	}
-	if strings.Contains(path, "{}") {
-		tag += " " + title(parts[len(parts)-1])
-	}
-	return tag
-}
-
-func title(s string) string {
-	parts := strings.FieldsFunc(s, func(r rune) bool { return r == '_' || r == '-' })
-	for i, p := range parts {
-		parts[i] = strings.ToUpper(p[:1]) + p[1:]
-	}
-	return strings.Join(parts, " ")
-}
-
-// snake splits before each capital: "RBACGuard" → "r_b_a_c_guard".
-func snake(s string) string { return strings.ReplaceAll(words(s), " ", "_") }
-
-func words(s string) string {
-	var b strings.Builder
-	for i, r := range s {
-		if unicode.IsUpper(r) && i > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteRune(unicode.ToLower(r))
-	}
-	return b.String()
-}
-
-func article(noun string) string {
-	if strings.ContainsRune("aeiou", rune(noun[0])) {
-		return "an " + noun
-	}
-	return "a " + noun
 }
 
 // pruning are the parameters of every reading operation.

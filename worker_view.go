@@ -14,10 +14,10 @@ type WorkerRecord struct {
 	bun.BaseModel `bun:"table:worker,alias:w"`
 	Key           int64             `bun:"id,pk" json:"-"`
 	PulpID        ID                `bun:"pulp_id" json:"-"`
-	Created       Time              `bun:"pulp_created" json:"pulp_created" pulp:"readonly"`
-	Updated       Time              `bun:"pulp_last_updated" json:"pulp_last_updated" pulp:"readonly"`
+	Created       Time              `bun:"pulp_created,notnull" json:"pulp_created" pulp:"readonly"`
+	Updated       Time              `bun:"pulp_last_updated,notnull" json:"pulp_last_updated" pulp:"readonly"`
 	Name          string            `bun:"name" json:"name" pulp:"readonly,filter" doc:"The name of the worker."`
-	LastHeartbeat Time              `bun:"last_heartbeat" json:"last_heartbeat" pulp:"readonly,filter" doc:"Timestamp of the last time the worker talked to the service."`
+	LastHeartbeat Time              `bun:"last_heartbeat,notnull" json:"last_heartbeat" pulp:"readonly,filter" doc:"Timestamp of the last time the worker talked to the service."`
 	Versions      map[string]string `bun:"versions,type:json" json:"versions" pulp:"readonly" doc:"Versions of the components installed."`
 }
 

@@ -42,11 +42,11 @@ func dial(ctx context.Context, file string, pragmas ...string) (*link, error) {
 	if !strings.HasPrefix(name, "/") {
 		name = "/" + name // C:/data becomes file:///C:/data
 	}
-	connector, err := modernc.NewConnector((&url.URL{Scheme: "file", Path: name}).String())
+	d, err := newDriver()
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	conn, err := connector.Connect(ctx)
+	conn, err := d.Open((&url.URL{Scheme: "file", Path: name}).String())
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}

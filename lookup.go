@@ -1,0 +1,170 @@
+package pulp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/uptrace/bun"
+
+	"github.com/gopulp/pulp/internal/schema"
+)
+
+// compare makes a filter of an SQL expression with one ?, which read fills in.
+func compare(name, doc string, value schema.Value, read func(string) (any, error), expr string) Filter {
+	return Filter{Name: name, Doc: doc, Value: value, Where: func(_ context.Context, text string) (Where, error) {
+		arg, err := read(text)
+		if err != nil {
+			return nil, Refuse("%s", err)
+		}
+		return func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where(expr, arg) }, nil
+	}}
+}
+
+func readText(s string) (any, error) {
+	if strings.ContainsRune(s, 0) {
+		return nil, errors.New("Null characters are not allowed.")
+	}
+	return s, nil
+}
+
+func readList(s string) (any, error) {
+	if _, err := readText(s); err != nil {
+		return nil, err
+	}
+	return bun.In(strings.Split(s, ",")), nil
+}
+
+func readTime(s string) (any, error) {
+	t, err := parseTime(s)
+	if err != nil {
+		return nil, errors.New("Enter a valid date/time.")
+	}
+	return int64(t), nil
+}
+
+func readNumber(s string) (any, error) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return nil, errors.New("Enter a number.")
+	}
+	return n, nil
+}
+
+func readFloat(s string) (any, error) {
+	n, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+		return nil, errors.New("Enter a number.")
+	}
+	return n, nil
+}
+
+func readBool(s string) (any, error) {
+	switch strings.ToLower(s) {
+	case "true", "1", "t", "yes":
+		return true, nil
+	case "false", "0", "f", "no":
+		return false, nil
+	}
+	return nil, errors.New("Enter true or false.")
+}
+
+// longestPattern is less than what SQLite takes.
+const longestPattern = 10_000
+
+// pattern makes a LIKE pattern that matches s as it is.
+func pattern(before, after string) func(string) (any, error) {
+	escape := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+	return func(s string) (any, error) {
+		if _, err := readText(s); err != nil {
+			return nil, err
+		}
+		if len(s) > longestPattern {
+			return nil, fmt.Errorf("Ensure this value has at most %d characters.", longestPattern)
+		}
+		return before + escape.Replace(s) + after, nil
+	}
+}
+
+var (
+	manyTexts = schema.Value{Type: schema.Array, Items: &schema.Value{Type: schema.String}}
+	aTime     = schema.Value{Type: schema.String, Format: "date-time"}
+	anInteger = schema.Value{Type: schema.Integer}
+	aBool     = schema.Value{Type: schema.Boolean}
+)
+
+// textFilters are the lookups of names.
+func textFilters(name, column string) []Filter {
+	like := column + ` LIKE ? ESCAPE '\'`
+	// instr and substr see the case that LIKE does not.
+	return []Filter{
+		compare(name, "Filter results where "+name+" matches value", Text(), readText, column+" = ?"),
+		compare(name+"__iexact", "Filter results where "+name+" matches value, ignoring case", Text(), pattern("", ""), like),
+		compare(name+"__in", "Filter results where "+name+" is in a comma-separated list of values", manyTexts, readList, column+" IN (?)"),
+		compare(name+"__contains", "Filter results where "+name+" contains value", Text(), readText, "instr("+column+", ?) > 0"),
+		compare(name+"__icontains", "Filter results where "+name+" contains value, ignoring case", Text(), pattern("%", "%"), like),
+		compare(name+"__startswith", "Filter results where "+name+" starts with value", Text(), readText, "instr("+column+", ?) = 1"),
+		compare(name+"__istartswith", "Filter results where "+name+" starts with value, ignoring case", Text(), pattern("", "%"), like),
+		compare(name+"__regex", "Filter results where "+name+" matches the regular expression", Text(), readRegexp(""), column+" REGEXP ?"),
+		compare(name+"__iregex", "Filter results where "+name+" matches the regular expression, ignoring case", Text(), readRegexp("(?i)"), column+" REGEXP ?"),
+	}
+}
+
+// timeFilters are the lookups of times.
+func timeFilters(name, column string) []Filter {
+	out := []Filter{compare(name, "Filter results where "+name+" matches value", aTime, readTime, column+" = ?")}
+	for _, op := range []struct{ suffix, sql, words string }{
+		{"lt", "<", "less than"}, {"lte", "<=", "less than or equal to"},
+		{"gt", ">", "greater than"}, {"gte", ">=", "greater than or equal to"},
+	} {
+		out = append(out, compare(name+"__"+op.suffix, "Filter results where "+name+" is "+op.words+" value", aTime, readTime, column+" "+op.sql+" ?"))
+	}
+	return append(out, rangeFilter(name, column, aTime, readTime), nullFilter(name, column))
+}
+
+// numberFilters are the lookups of whole numbers.
+func numberFilters(name, column string) []Filter {
+	return numericFilters(name, column, anInteger, readNumber)
+}
+
+func numericFilters(name, column string, value schema.Value, read func(string) (any, error)) []Filter {
+	out := []Filter{compare(name, "Filter results where "+name+" matches value", value, read, column+" = ?")}
+	for _, op := range []struct{ suffix, sql, words string }{
+		{"ne", "<>", "not equal to"}, {"lt", "<", "less than"}, {"lte", "<=", "less than or equal to"},
+		{"gt", ">", "greater than"}, {"gte", ">=", "greater than or equal to"},
+	} {
+		out = append(out, compare(name+"__"+op.suffix, "Filter results where "+name+" is "+op.words+" value", value, read, column+" "+op.sql+" ?"))
+	}
+	return append(out, rangeFilter(name, column, value, read), nullFilter(name, column))
+}
+
+func rangeFilter(name, column string, value schema.Value, read func(string) (any, error)) Filter {
+	many := schema.Value{Type: schema.Array, Items: &value}
+	return Filter{Name: name + "__range", Doc: "Filter results where " + name + " is between two comma separated values", Value: many,
+		Where: func(_ context.Context, text string) (Where, error) {
+			from, to, ok := strings.Cut(text, ",")
+			if !ok {
+				return nil, Refuse("Range query expects two values.")
+			}
+			low, err := read(from)
+			if err != nil {
+				return nil, Refuse("%s", err)
+			}
+			high, err := read(to)
+			if err != nil {
+				return nil, Refuse("%s", err)
+			}
+			return func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where(column+" BETWEEN ? AND ?", low, high) }, nil
+		}}
+}
+
+func nullFilter(name, column string) Filter {
+	return compare(name+"__isnull", "Filter results where "+name+" has a null value", aBool, readBool, "("+column+" IS NULL) = ?")
+}
+
+func boolFilter(name, column string) Filter {
+	return compare(name, "Filter results where "+name+" is value", aBool, readBool, column+" = ?")
+}
