@@ -1,49 +1,57 @@
 // Command fileserver is a content platform for files in one program and one directory.
+//
+//	go run ./examples/fileserver -addr 127.0.0.1:24817 -data ./pulp-data
+//
+// It speaks Pulp's REST API and serves what its distributions publish. With -mirror it keeps a
+// copy of other file repositories without a call of the API: at each start it makes sure that
+// there are a remote, a repository and a distribution for them, and syncs.
+//
+// The first SIGINT or SIGTERM lets requests and tasks end, the second does not.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
-	"net"
-	"net/http"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
-
-	"github.com/gopulp/pulp"
-	"github.com/gopulp/pulp/httpapi"
-	"github.com/gopulp/pulp/plugins/file"
-	"github.com/gopulp/pulp/sqlite"
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:24817", "the address to listen on")
-	data := flag.String("data", "./pulp-data", "the data directory")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	db, err := sqlite.Open(*data)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	cfg, err := parse(os.Args[1:], os.Stdout)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "fileserver: %v; -h tells what there is\n", err)
+		os.Exit(2)
+	case cfg.version:
+		fmt.Println(version())
+		return
+	}
+	cfg.log = log
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go heed(cancel, log)
+	if err := run(ctx, cfg, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "fileserver:", err)
 		os.Exit(1)
 	}
-	app, err := pulp.Open(ctx, db, pulp.Config{Plugins: []pulp.Plugin{file.Plugin()}, AdminPassword: os.Getenv("PULP_ADMIN_PASSWORD")})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	l, err := net.Listen("tcp", *addr)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	srv := &http.Server{Handler: httpapi.Handler(app), ReadHeaderTimeout: 10 * time.Second}
-	go srv.Serve(l)
-	if err := app.Run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	srv.Close()
-	app.Close()
+}
+
+// heed ends the server at the first signal, and the process at the second. It lives as long as
+// the process.
+func heed(cancel func(), log *slog.Logger) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	s := <-signals
+	log.Info("stopping: requests and tasks may end; a second signal stops at once", "signal", s, "patience", patience)
+	cancel()
+	<-signals
+	fmt.Fprintln(os.Stderr, "fileserver: stopped at once; the next start puts in order what was under way")
+	os.Exit(1)
 }

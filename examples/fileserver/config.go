@@ -1,0 +1,61 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/gopulp/pulp"
+)
+
+// A config is what the command line and the environment say.
+type config struct {
+	addr, data      string
+	tlsCert, tlsKey string
+	mirrors         mirrors
+	version         bool
+	password        string // of the user admin; empty leaves it as it is
+	log             *slog.Logger
+}
+
+// parse reads the flags; out gets the help.
+func parse(args []string, out io.Writer) (config, error) {
+	var c config
+	flags := flag.NewFlagSet("fileserver", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&c.addr, "addr", "127.0.0.1:24817", "the `address` to listen on; port 0 means any that is free")
+	flags.StringVar(&c.data, "data", "./pulp-data", "the data `directory`; it is made if it is not there")
+	flags.StringVar(&c.tlsCert, "tls-cert", "", "the `file` with the certificate, in PEM, to serve HTTPS")
+	flags.StringVar(&c.tlsKey, "tls-key", "", "the `file` with the certificate's private key, in PEM")
+	flags.Var(&c.mirrors, "mirror", "the `URL` of a manifest to mirror, sync and serve; may be given many times")
+	flags.BoolVar(&c.version, "version", false, "print the version and end")
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprintln(out, "fileserver serves files and the API of a content platform from one directory.\nFlags:")
+		flags.SetOutput(out)
+		flags.PrintDefaults()
+		fmt.Fprintln(out, "Environment:\n  PULP_ADMIN_PASSWORD\n    \tthe password of the user admin; without it, the first start makes one up")
+	case err != nil:
+	case flags.NArg() > 0:
+		err = fmt.Errorf("nothing is known of %q", flags.Arg(0))
+	case (c.tlsCert == "") != (c.tlsKey == ""):
+		err = errors.New("-tls-cert and -tls-key need each other")
+	}
+	c.password = os.Getenv("PULP_ADMIN_PASSWORD")
+	return c, err
+}
+
+// version tells of the program and of the API that it speaks.
+func version() string {
+	module := "(unknown)"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		module = info.Main.Version
+	}
+	return fmt.Sprintf("fileserver %s, Pulp API %s, %s", module, pulp.CoreVersion, runtime.Version())
+}
