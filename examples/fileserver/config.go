@@ -44,6 +44,8 @@ func parse(args []string, out io.Writer) (config, error) {
 	case err != nil:
 	case flags.NArg() > 0:
 		err = fmt.Errorf("nothing is known of %q", flags.Arg(0))
+	case c.addr == "":
+		err = errors.New("-addr must name an address, like 127.0.0.1:24817")
 	case (c.tlsCert == "") != (c.tlsKey == ""):
 		err = errors.New("-tls-cert and -tls-key need each other")
 	}

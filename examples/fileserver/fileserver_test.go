@@ -106,6 +106,7 @@ func TestMistakesAreExplained(t *testing.T) {
 		{[]string{"-what"}, 2, "-h tells what there is"},
 		{[]string{"what"}, 2, "nothing is known of"},
 		{[]string{"-tls-cert", cert}, 2, "-tls-cert and -tls-key need each other"},
+		{[]string{"-addr", ""}, 2, "-addr must name an address"},
 		{[]string{"-mirror", "example.com"}, 2, "it must be like https://"},
 		{[]string{"-mirror", "http://a/b", "-mirror", "https://a/b"}, 2, "there is a mirror a-b already"},
 		{[]string{"-tls-cert", cert, "-tls-key", cert}, 1, "read the certificate and its key"},
