@@ -55,6 +55,9 @@ func (db *DB) open(path string) (err error) {
 	if warning := checkDriver(linkedModules()); warning != "" {
 		db.log.Warn(warning)
 	}
+	if err := makeFile(db.file); err != nil {
+		return err
+	}
 	if db.engine, err = newEngine(db.config, db.dir, db.file); err != nil {
 		return err
 	}
@@ -80,6 +83,16 @@ func locate(path string) (dir, file string, err error) {
 		dir, file = filepath.Dir(path), path
 	}
 	return dir, file, os.MkdirAll(dir, 0o700)
+}
+
+// makeFile makes the database file, if need be, so that only its owner can read it: it holds
+// hashes of passwords. SQLite gives its log the same mode.
+func makeFile(file string) error {
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // Writer returns the database for everything that writes. Each BeginTx waits for its turn,

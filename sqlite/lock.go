@@ -27,8 +27,7 @@ func lockDir(dir string, shared bool) (*dirLock, error) {
 	if err := tryLock(f, !shared); err != nil {
 		defer f.Close()
 		if errors.Is(err, errHeld) {
-			return nil, fmt.Errorf("%w%s: stop the other process, or open the directory with Shared in every process",
-				ErrLocked, holder(f))
+			return nil, fmt.Errorf("%w%s: stop that process, or use another directory", ErrLocked, holder(f))
 		}
 		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
 	}

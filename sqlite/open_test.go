@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -49,7 +50,7 @@ func TestSecondOpenIsRefusedUntilTheFirstIsClosed(t *testing.T) {
 		_, err := sqlite.Open(db.Dir(), options...)
 		require.ErrorIs(t, err, sqlite.ErrLocked)
 		require.ErrorContains(t, err, "process "+strconv.Itoa(os.Getpid()))
-		require.ErrorContains(t, err, "stop the other process")
+		require.ErrorContains(t, err, "stop that process")
 	}
 	require.NoError(t, db.Close())
 	open(t, db.Dir())
@@ -104,4 +105,21 @@ func required(t *testing.T) map[string]string {
 	require.NotEmpty(t, versions["modernc.org/sqlite"])
 	require.NotEmpty(t, versions["modernc.org/libc"])
 	return versions
+}
+
+func TestOnlyTheOwnerCanReadTheDatabase(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("file modes are those of Unix")
+	}
+	dir := t.TempDir()
+	require.NoError(t, os.Chmod(dir, 0o755))
+	db, err := sqlite.Open(dir)
+	require.NoError(t, err)
+	defer db.Close()
+	for _, name := range []string{"pulp.db", "pulp.db-wal", "pulp.db-shm", "pulp.lock"} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		require.NoError(t, err)
+		require.Equal(t, fs.FileMode(0o600), info.Mode().Perm(), name)
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"runtime"
 	"time"
+
+	modernc "modernc.org/sqlite"
 )
 
 // An Option changes one thing about how [Open] opens a database. Nine of ten callers need none.
@@ -20,6 +22,7 @@ type config struct {
 	idleLimit   time.Duration
 	slowLimit   time.Duration
 	busyTimeout time.Duration
+	functions   func(*modernc.Driver) error // further SQL functions, of tests; nil for none
 }
 
 func configure(options []Option) config {
