@@ -62,7 +62,7 @@ func parseLine(text string) (line, error) {
 		return line{}, errors.New("expected a path, a sha256 checksum and a size, separated by commas")
 	}
 	l := line{path: path, sha256: strings.ToLower(sum)}
-	if !pulp.ValidPath(path) {
+	if !pulp.ValidPath(path) || strings.ContainsRune(path, '\\') {
 		return line{}, fmt.Errorf("%q is no path of a file below the manifest's directory", path)
 	}
 	if b, err := hex.DecodeString(l.sha256); err != nil || len(b) != 32 {
