@@ -20,13 +20,7 @@ const protectedSQL = `SELECT v.id FROM repository_version v WHERE v.repository_i
 
 // protected are the ids of a repository's versions that must not be deleted.
 func protected(ctx context.Context, db bun.IDB, repository int64) (map[int64]bool, error) {
-	published := []int64{}
-	for typ, is := range FromContext(ctx).fromPublication {
-		if is {
-			published = append(published, typ)
-		}
-	}
-	rows, err := raw(db).QueryContext(ctx, protectedSQL, repository, jsonIDs(published))
+	rows, err := raw(db).QueryContext(ctx, protectedSQL, repository, FromContext(ctx).publishedTypes())
 	if err != nil {
 		return nil, fmt.Errorf("find protected versions: %w", err)
 	}
