@@ -94,8 +94,9 @@ type servedDistribution struct {
 	repository, version, publication *int64
 }
 
+// At most one can match, since no base path lies below another one.
 const distributionAtSQL = `SELECT id, pulp_type, base_path, pulp_last_updated, repository_id, version_id, publication_id
-FROM distribution WHERE domain_id = ? AND base_path IN (SELECT value FROM json_each(?)) ORDER BY length(base_path) DESC LIMIT 1`
+FROM distribution WHERE domain_id = ? AND base_path IN (SELECT value FROM json_each(?)) LIMIT 1`
 
 // distributionAt finds the distribution below whose base path a path lies; nil for none.
 func (a *App) distributionAt(ctx context.Context, path string) (*servedDistribution, error) {
