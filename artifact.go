@@ -48,7 +48,7 @@ func artifactViews() *ViewSet[Artifact] {
 		Remove:  artifactInUse,
 	}
 	for i, f := range digestNames {
-		v.Filters = slices.Insert(v.Filters, i, compare(f, "Filter results where "+f+" matches value", Text(), readText, "a."+f+" = ?"))
+		v.Filters = slices.Insert(v.Filters, i, compare(f, "Filter results where "+f+" matches value", Text(), readText, digestRule(f)))
 	}
 	v.extra = func(v *view[Artifact], owner Plugin) []Operation {
 		object := v.codec.object("Artifact")
@@ -60,6 +60,19 @@ func artifactViews() *ViewSet[Artifact] {
 	}
 	return v
 }
+
+// digestRule holds for the artifacts with a digest; the index of sha256 begins with the domain.
+func digestRule(name string) string {
+	if name == "sha256" {
+		return "a.domain_id IN (SELECT id FROM domain) AND a.sha256 = ?"
+	}
+	return "a." + name + " = ?"
+}
+
+const (
+	artifactThereSQL = "SELECT 1 FROM artifact WHERE domain_id = ? AND sha256 = ?"
+	artifactInUseSQL = `SELECT EXISTS (SELECT 1 FROM content_artifact WHERE artifact_id = ?1) OR EXISTS (SELECT 1 FROM published_artifact WHERE artifact_id = ?1)`
+)
 
 func (v *view[M]) createArtifact(ctx context.Context, r *Request) (*Answer, error) {
 	f, err := uploaded(r.Body, append([]string{"size"}, digestNames...)...)
@@ -73,7 +86,7 @@ func (v *view[M]) createArtifact(ctx context.Context, r *Request) (*Answer, erro
 	}
 	var there int
 	db := v.app.db.Reader()
-	if err := scanOne(ctx, db, "SELECT 1 FROM artifact WHERE sha256 = ?", []any{f.SHA256}, &there); err != nil {
+	if err := scanOne(ctx, db, artifactThereSQL, []any{v.app.domain.ID, f.SHA256}, &there); err != nil {
 		return nil, err
 	}
 	if there != 0 {
@@ -132,8 +145,7 @@ func checkSums(s blob.Sums, in Input, errs FieldErrors) {
 
 func artifactInUse(ctx context.Context, tx bun.Tx, a *Artifact) error {
 	var used bool
-	const query = `SELECT EXISTS (SELECT 1 FROM content_artifact WHERE artifact_id = ?1) OR EXISTS (SELECT 1 FROM published_artifact WHERE artifact_id = ?1)`
-	if err := tx.Tx.QueryRowContext(ctx, query, a.ID).Scan(&used); err != nil {
+	if err := tx.Tx.QueryRowContext(ctx, artifactInUseSQL, a.ID).Scan(&used); err != nil {
 		return err
 	}
 	if used {

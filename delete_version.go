@@ -12,21 +12,15 @@ import (
 // publication, if its type (?2) serves publications, else the newest one.
 const protectedSQL = `SELECT v.id FROM repository_version v WHERE v.repository_id = ?1 AND (
   EXISTS (SELECT 1 FROM distribution d WHERE d.version_id = v.id)
-  OR EXISTS (SELECT 1 FROM publication p JOIN distribution d ON d.publication_id = p.id WHERE p.version_id = v.id)
+  OR EXISTS (SELECT 1 FROM publication p CROSS JOIN distribution d ON d.publication_id = p.id WHERE p.version_id = v.id)
   OR EXISTS (SELECT 1 FROM distribution d WHERE d.repository_id = ?1 AND d.pulp_type IN (SELECT value FROM json_each(?2)))
-    AND v.number = (SELECT max(w.number) FROM repository_version w JOIN publication p ON p.version_id = w.id AND p.complete WHERE w.repository_id = ?1 AND w.complete)
+    AND v.number = (SELECT max(w.number) FROM repository_version w CROSS JOIN publication p ON p.version_id = w.id AND p.complete WHERE w.repository_id = ?1 AND w.complete)
   OR EXISTS (SELECT 1 FROM distribution d WHERE d.repository_id = ?1 AND d.pulp_type NOT IN (SELECT value FROM json_each(?2)))
     AND v.number = (SELECT latest FROM repository WHERE id = ?1))`
 
 // protected are the ids of a repository's versions that must not be deleted.
 func protected(ctx context.Context, db bun.IDB, repository int64) (map[int64]bool, error) {
-	published := []int64{}
-	for typ, is := range FromContext(ctx).fromPublication {
-		if is {
-			published = append(published, typ)
-		}
-	}
-	rows, err := raw(db).QueryContext(ctx, protectedSQL, repository, jsonIDs(published))
+	rows, err := raw(db).QueryContext(ctx, protectedSQL, repository, FromContext(ctx).publishedTypes())
 	if err != nil {
 		return nil, fmt.Errorf("find protected versions: %w", err)
 	}

@@ -171,17 +171,42 @@ func (a *App) contentURL(ctx context.Context, basePath string) string {
 	return a.cfg.ContentOrigin + prefixOf(ctx) + a.ContentPath() + basePath + "/"
 }
 
+// pinnedSQL tells when what is pinned was made: a publication, or a version that is served as it is.
+const pinnedSQL = `SELECT d.id, coalesce(p.pulp_created, CASE WHEN d.pulp_type NOT IN (SELECT value FROM json_each(?2)) THEN v.pulp_created END, 0)
+FROM json_each(?1) AS one CROSS JOIN distribution d ON d.id = one.value
+LEFT JOIN publication p ON p.id = d.publication_id LEFT JOIN repository_version v ON v.id = d.version_id`
+
 func pinnedSince[D any](ctx context.Context, db bun.IDB, ms []*Distribution[D]) ([]any, error) {
-	out := make([]any, len(ms))
-	for i, m := range ms {
-		if m.PublicationID == nil {
-			continue
-		}
-		var made int64
-		if err := scanOne(ctx, db, "SELECT pulp_created FROM publication WHERE id = ?", []any{*m.PublicationID}, &made); err != nil {
-			return nil, err
-		}
-		out[i] = Time(made).String()
+	ids := idsOf(ms, func(m *Distribution[D]) int64 { return m.ID })
+	rows, err := raw(db).QueryContext(ctx, pinnedSQL, jsonIDs(ids), FromContext(ctx).publishedTypes())
+	if err != nil {
+		return nil, fmt.Errorf("read what is pinned: %w", err)
 	}
-	return out, nil
+	defer rows.Close()
+	since := map[int64]any{}
+	for rows.Next() {
+		var id, made int64
+		if err := rows.Scan(&id, &made); err != nil {
+			return nil, fmt.Errorf("read what is pinned: %w", err)
+		}
+		if made != 0 {
+			since[id] = Time(made).String()
+		}
+	}
+	out := make([]any, len(ms))
+	for i, id := range ids {
+		out[i] = since[id]
+	}
+	return out, rows.Err()
+}
+
+// publishedTypes are the types of distributions that serve publications, as a JSON list.
+func (r *registry) publishedTypes() string {
+	ids := []int64{}
+	for typ, is := range r.fromPublication {
+		if is {
+			ids = append(ids, typ)
+		}
+	}
+	return jsonIDs(ids)
 }

@@ -2,6 +2,7 @@ package pulp
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"strings"
 
@@ -28,7 +29,7 @@ SELECT ?, domain_id, ?, ?, ?, id, next_version, ? FROM repository WHERE id = ? R
 	closeSlotsSQL = `UPDATE repository_content SET removed = ?1
 WHERE repository_id = ?2 AND removed IS NULL AND added < ?1
 AND slot IN (SELECT c.slot FROM json_each(?3) AS unit CROSS JOIN content c ON c.id = unit.value)
-AND content_id NOT IN (SELECT value FROM json_each(?3))`
+AND content_id NOT IN (SELECT value FROM json_each(?3)) RETURNING content_id`
 	// So does one that came with the base version (?4): it is not new, though it was not in the head.
 	giveWaySQL = `DELETE FROM repository_content WHERE repository_id = ?2 AND removed IS NULL AND added = ?1
 AND slot IN (SELECT c.slot FROM json_each(?3) AS unit CROSS JOIN content c ON c.id = unit.value)
@@ -94,23 +95,52 @@ func (j *Job) NewVersion(ctx context.Context, repository int64, base *Version) (
 // AddIn puts units into the version, in a transaction of its task. A unit replaces the one that
 // has its slot. Two units of one slot among those that are new is an error.
 func (v *NewVersion) AddIn(ctx context.Context, tx bun.Tx, content []int64) error {
-	steps := []string{closeSlotsSQL, reopenSQL, addSQL}
+	_, err := v.add(ctx, tx, content)
+	return err
+}
+
+// add is AddIn and returns the units that were replaced.
+func (v *NewVersion) add(ctx context.Context, tx bun.Tx, content []int64) (replaced []int64, err error) {
 	args := []any{v.Number, v.RepositoryID, jsonIDs(content)}
 	if v.base != v.prev.Number {
 		if _, err := tx.Tx.ExecContext(ctx, giveWaySQL, append(args[:3:3], v.base)...); err != nil {
-			return fmt.Errorf("add to version %d: %w", v.Number, err)
+			return nil, fmt.Errorf("add to version %d: %w", v.Number, err)
 		}
 	}
-	for _, query := range steps {
+	replaced, err = scanIDs(tx.Tx.QueryContext(ctx, closeSlotsSQL, args...))
+	if err != nil {
+		return nil, fmt.Errorf("add to version %d: %w", v.Number, err)
+	}
+	for _, query := range []string{reopenSQL, addSQL} {
 		_, err := tx.Tx.ExecContext(ctx, query, args...)
 		if err != nil && strings.Contains(err.Error(), "UNIQUE constraint failed") {
-			return &TaskError{Code: "PLP0022", Text: "More than one unit of content with the same natural key within the repository was added.", Err: err}
+			return nil, duplicates(err)
 		}
 		if err != nil {
-			return fmt.Errorf("add to version %d: %w", v.Number, err)
+			return nil, fmt.Errorf("add to version %d: %w", v.Number, err)
 		}
 	}
-	return nil
+	return replaced, nil
+}
+
+func duplicates(err error) error {
+	return &TaskError{Code: "PLP0022", Text: "More than one unit of content with the same natural key within the repository was added.", Err: err}
+}
+
+// scanIDs reads a column of ids.
+func scanIDs(rows *sql.Rows, err error) (ids []int64, _ error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
 }
 
 // RemoveIn takes units out of the version, in a transaction of its task. Units that are not in

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"path"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -14,13 +15,14 @@ import (
 	"github.com/gopulp/pulp/internal/fetch"
 )
 
-// coolDown is how long a source that failed is not asked again.
+// coolDown is how long a source is not asked again that sent wrong bytes.
 const coolDown = 5 * time.Minute
 
 const (
-	sourcesSQL = `SELECT ra.id, ra.remote_id, ra.url, coalesce(ra.size, -1), coalesce(ra.sha256, ''), r.policy
+	// What has no digest cannot be verified.
+	sourcesSQL = `SELECT ra.id, ra.remote_id, ra.url, coalesce(ra.size, -1), ra.sha256, r.policy
 FROM remote_artifact ra JOIN remote r ON r.id = ra.remote_id
-WHERE ra.content_artifact_id = ? AND (ra.failed_at IS NULL OR ra.failed_at < ?) ORDER BY ra.id`
+WHERE ra.content_artifact_id = ? AND ra.sha256 IS NOT NULL AND (ra.failed_at IS NULL OR ra.failed_at < ?) ORDER BY ra.id`
 	sourceFailedSQL = "UPDATE remote_artifact SET failed_at = ? WHERE id = ?"
 	artifactNowSQL  = `SELECT a.sha256, a.size FROM content_artifact ca JOIN artifact a ON a.id = ca.artifact_id WHERE ca.id = ?`
 	attachSQL       = "UPDATE content_artifact SET artifact_id = ? WHERE id = ? AND artifact_id IS NULL"
@@ -51,9 +53,7 @@ func (a *App) onDemand(ctx context.Context, sf *shelvedFile, f *ServedFile) erro
 	}
 	keep := slices.DeleteFunc(slices.Clone(sources), func(s source) bool { return s.policy == Streamed })
 	if len(keep) > 0 {
-		ch := a.flights.DoChan(strconv.FormatInt(sf.contentArtifact, 10), func() (any, error) {
-			return a.fetchAndKeep(context.WithoutCancel(ctx), sf, keep)
-		})
+		ch := a.flights.do(ctx, sf.contentArtifact, func(ctx context.Context) (*kept, error) { return a.fetchAndKeep(ctx, sf, keep) })
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -71,6 +71,30 @@ func (a *App) onDemand(ctx context.Context, sf *shelvedFile, f *ServedFile) erro
 	}
 	return a.stream(ctx, sf, sources, f)
 }
+
+// describeFile says of a file that is not here what its source told; if that is not enough, the
+// file is fetched.
+func (a *App) describeFile(ctx context.Context, s *shelf, f *shelvedFile) (*Served, error) {
+	if f.sha256 != "" {
+		return a.openFile(ctx, s, f)
+	}
+	sources, err := a.sources(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	for _, from := range sources {
+		if from.size >= 0 {
+			return &Served{File: &ServedFile{Name: path.Base(f.path), Size: from.size, SHA256: from.sha256, Modified: s.changed, ReadSeekCloser: absent{io.NewSectionReader(nil, 0, from.size)}}}, nil
+		}
+	}
+	return a.openFile(ctx, s, f)
+}
+
+// absent is a file of which only the size is here.
+type absent struct{ *io.SectionReader }
+
+func (absent) Read([]byte) (int, error) { return 0, errors.New("this file has not been fetched") }
+func (absent) Close() error             { return nil }
 
 // sources are the places from which a file can be had, without those that failed lately.
 func (a *App) sources(ctx context.Context, sf *shelvedFile) (out []source, err error) {
@@ -156,9 +180,6 @@ func (a *App) fetchFrom(ctx context.Context, sf *shelvedFile, s source) (*Incomi
 		return nil, err
 	}
 	defer c.Close()
-	if s.sha256 == "" {
-		return nil, fmt.Errorf("%s has no digest to verify it with: %w", sf.path, ErrNotFound)
-	}
 	req := fetch.Request{URLs: []string{s.url}, Size: s.size, Digests: map[string]string{"sha256": s.sha256}}
 	in, _, err := a.fetch(ctx, c.Client, req)
 	switch {
@@ -168,6 +189,9 @@ func (a *App) fetchFrom(ctx context.Context, sf *shelvedFile, s source) (*Incomi
 		return nil, context.Cause(ctx)
 	}
 	a.log.Warn("on demand: source failed", "path", sf.path, "url", fetch.Redact(s.url), "err", err)
+	if !errors.Is(err, fetch.ErrDigest) && !errors.Is(err, fetch.ErrSize) {
+		return nil, nil // it may be back in a moment
+	}
 	_, err = a.db.Writer().DB.ExecContext(ctx, sourceFailedSQL, int64(a.now()), s.id)
 	return nil, err
 }

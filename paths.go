@@ -3,6 +3,8 @@ package pulp
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -44,13 +46,14 @@ CROSS JOIN content_artifact ca ON ca.content_id = m.content_id
 CROSS JOIN content_artifact other ON other.relative_path > ca.relative_path || '/' AND other.relative_path < ca.relative_path || '0'
 CROSS JOIN repository_content o ON o.repository_id = m.repository_id AND o.content_id = other.content_id AND o.removed IS NULL
 WHERE m.repository_id = ? AND m.added = ? AND m.removed IS NULL LIMIT 1`
-	// The files of a version at a path.
-	fileAtSQL = `SELECT ca.relative_path FROM content_artifact ca
-CROSS JOIN repository_content m ON m.repository_id = ? AND m.content_id = ca.content_id AND m.removed IS NULL
-WHERE ca.relative_path = ? LIMIT 1`
-	newPathsSQL = `SELECT ca.relative_path FROM repository_content m
+	// The files of a version at one of several paths.
+	fileAtSQL = `SELECT ca.relative_path FROM json_each(?2) AS dir CROSS JOIN content_artifact ca ON ca.relative_path = dir.value
+CROSS JOIN repository_content m ON m.repository_id = ?1 AND m.content_id = ca.content_id AND m.removed IS NULL LIMIT 1`
+	newPathsSQL = `SELECT m.content_id, ca.relative_path FROM repository_content m
 CROSS JOIN content_artifact ca ON ca.content_id = m.content_id
-WHERE m.repository_id = ? AND m.added = ? AND m.removed IS NULL`
+WHERE m.repository_id = ?1 AND m.added = ?2 AND m.removed IS NULL AND m.content_id > ?3 AND m.content_id <= coalesce(
+  (SELECT n.content_id FROM repository_content n WHERE n.repository_id = ?1 AND n.added = ?2 AND n.content_id > ?3
+   ORDER BY n.content_id LIMIT 1 OFFSET ?4), 9223372036854775807)`
 )
 
 // checkPaths refuses a version that is being built if its files could not all be served: two at
@@ -73,24 +76,33 @@ func pathClash(path string) error {
 	return &TaskError{Code: "PLP0022", Text: fmt.Sprintf("Cannot create repository version. Path is duplicated, or both a file and a directory: %s.", path)}
 }
 
-// checkParents refuses a new file in a directory that is a file.
+// checkParents refuses a new file in a directory that is a file. It looks at the units in batches,
+// each of which is read before the next query begins.
 func (a *App) checkParents(ctx context.Context, v *Version) error {
-	seen := map[string]bool{}
-	return a.eachRow(ctx, newPathsSQL, []any{v.RepositoryID, v.Number}, func(scan func(...any) error) error {
-		var path string
-		if err := scan(&path); err != nil {
+	for last, more := int64(0), true; more; {
+		more = false
+		dirs := map[string]bool{}
+		err := a.eachRow(ctx, newPathsSQL, []any{v.RepositoryID, v.Number, last, membershipBatch}, func(scan func(...any) error) error {
+			var id int64
+			var path string
+			err := scan(&id, &path)
+			for dir := parentPath(path); dir != "" && !dirs[dir]; dir = parentPath(dir) {
+				dirs[dir] = true
+			}
+			last, more = max(last, id), true
 			return err
+		})
+		if err != nil {
+			return fmt.Errorf("check paths: %w", err)
 		}
-		for dir := parentPath(path); dir != "" && !seen[dir]; dir = parentPath(dir) {
-			seen[dir] = true
-			var file string
-			if err := scanOne(ctx, a.db.Reader(), fileAtSQL, []any{v.RepositoryID, dir}, &file); err != nil {
-				return fmt.Errorf("check paths: %w", err)
-			}
-			if file != "" {
-				return pathClash(file)
-			}
+		var file string
+		args := []any{v.RepositoryID, jsonTexts(slices.Collect(maps.Keys(dirs)))}
+		if err := scanOne(ctx, a.db.Reader(), fileAtSQL, args, &file); err != nil {
+			return fmt.Errorf("check paths: %w", err)
 		}
-		return nil
-	})
+		if file != "" {
+			return pathClash(file)
+		}
+	}
+	return nil
 }

@@ -81,14 +81,17 @@ func (p *pipeline) put(ctx context.Context, u *Unit) error {
 // stage that failed.
 func (p *pipeline) end() error {
 	close(p.in)
-	return p.group.Wait()
+	err := p.group.Wait()
+	for b := range p.loaded { // what was on its way when the last stage failed
+		b.discard()
+	}
+	return err
 }
 
 // abort ends the stages without waiting for what is in them.
 func (p *pipeline) abort() {
 	p.group.Go(func() error { return context.Canceled })
-	close(p.in)
-	_ = p.group.Wait() // the caller has the error that matters
+	_ = p.end() // the caller has the error that matters
 }
 
 // collect makes batches and finds out which of their files must be downloaded.
@@ -253,7 +256,11 @@ func (p *pipeline) store() error {
 			if ids, err = p.s.app.save(ctx, tx, &b.saving); err != nil {
 				return err
 			}
-			return p.s.version.AddIn(ctx, tx, ids)
+			replaced, err := p.s.version.add(ctx, tx, ids)
+			if err == nil && slices.ContainsFunc(replaced, p.s.seen.has) {
+				return duplicates(nil) // that one was in the repository before, but has been put, too
+			}
+			return err
 		})
 		if err != nil {
 			return err

@@ -66,9 +66,6 @@ func (p *Publishing) Files(ctx context.Context) iter.Seq2[PublishedFile, error] 
 
 // Write adds a file of metadata at a path of the publication. write gets a writer of its bytes.
 func (p *Publishing) Write(ctx context.Context, path string, write func(w io.Writer) error) error {
-	if !ValidPath(path) {
-		return &TaskError{Code: "PLP0012", Text: fmt.Sprintf("%q is no path of a file below a directory", path)}
-	}
 	f, err := p.app.spool(ctx, write)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
@@ -81,6 +78,9 @@ const publishFileSQL = `INSERT INTO published_artifact (publication_id, relative
 
 // add puts a received file into the publication.
 func (p *Publishing) add(ctx context.Context, path string, f *Incoming) error {
+	if !ValidPath(path) {
+		return &TaskError{Code: "PLP0012", Text: fmt.Sprintf("Cannot create publication. %q is no path of a file below a directory.", path)}
+	}
 	if err := p.app.keep(ctx, f); err != nil {
 		return err
 	}

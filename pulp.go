@@ -12,8 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"github.com/gopulp/pulp/internal/blob"
 	"github.com/gopulp/pulp/internal/seal"
 )
@@ -70,8 +68,8 @@ type App struct {
 	*engine
 	accounts *accounts
 	digests  blob.Set
-	flights  singleflight.Group // downloads on demand that are under way
-	password string             // of admin, if Open made it
+	flights  *flights
+	password string // of admin, if Open made it
 	closed   atomic.Bool
 }
 
@@ -79,7 +77,7 @@ type App struct {
 // to date, recovers what a killed process left, and returns an App that is ready to dispatch
 // tasks and to be asked. It starts no goroutine; [App.Run] does. The App owns db from now on.
 func Open(ctx context.Context, db Database, cfg Config) (*App, error) {
-	a := &App{cfg: cfg.withDefaults(), db: db, clock: time.Now, accounts: newAccounts()}
+	a := &App{cfg: cfg.withDefaults(), db: db, clock: time.Now, accounts: newAccounts(), flights: newFlights()}
 	a.log = a.cfg.Logger
 	if err := a.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open app: %w", err), db.Close())
@@ -134,6 +132,7 @@ func (a *App) Close() error {
 		return nil
 	}
 	a.waiters.close()
+	a.flights.close()
 	return a.db.Close()
 }
 

@@ -47,7 +47,19 @@ type Entry struct {
 // remote, once for all who ask at the same time, verified, and (unless the remote's policy
 // forbids it) kept. ErrNotFound, with a reason, says that there is nothing.
 func (a *App) Serve(ctx context.Context, path string) (*Served, error) {
-	ctx = a.With(ctx)
+	return a.lead(a.With(ctx), path, a.openFile)
+}
+
+// Look is Serve for who only wants to know: a file that is not here is not fetched if its size
+// and digest are known, and cannot be read then.
+func (a *App) Look(ctx context.Context, path string) (*Served, error) {
+	return a.lead(a.With(ctx), path, a.describeFile)
+}
+
+// An opener makes a file of a shelf ready for who asked.
+type opener func(ctx context.Context, s *shelf, f *shelvedFile) (*Served, error)
+
+func (a *App) lead(ctx context.Context, path string, open opener) (*Served, error) {
 	if !servable(path) {
 		return nil, ErrNotFound
 	}
@@ -65,7 +77,7 @@ func (a *App) Serve(ctx context.Context, path string) (*Served, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.serveFrom(ctx, s, path, strings.TrimPrefix(path, d.base+"/"))
+	return a.serveFrom(ctx, s, path, strings.TrimPrefix(path, d.base+"/"), open)
 }
 
 // servable says whether a path could be that of a file or, with a slash at its end, a directory.
@@ -82,8 +94,9 @@ type servedDistribution struct {
 	repository, version, publication *int64
 }
 
+// At most one can match, since no base path lies below another one.
 const distributionAtSQL = `SELECT id, pulp_type, base_path, pulp_last_updated, repository_id, version_id, publication_id
-FROM distribution WHERE domain_id = ? AND base_path IN (SELECT value FROM json_each(?)) ORDER BY length(base_path) DESC LIMIT 1`
+FROM distribution WHERE domain_id = ? AND base_path IN (SELECT value FROM json_each(?)) LIMIT 1`
 
 // distributionAt finds the distribution below whose base path a path lies; nil for none.
 func (a *App) distributionAt(ctx context.Context, path string) (*servedDistribution, error) {
@@ -120,6 +133,13 @@ FROM publication p JOIN repository_version v ON v.id = p.version_id WHERE p.comp
 	newestSQL       = " ORDER BY v.number DESC, p.id DESC LIMIT 1"
 )
 
+// nothingHere is an ErrNotFound that tells clients why.
+type nothingHere string
+
+func (e nothingHere) Error() string  { return string(e) }
+func (e nothingHere) Detail() string { return string(e) }
+func (e nothingHere) Unwrap() error  { return ErrNotFound }
+
 // shelfOf finds what a distribution serves at this moment.
 func (a *App) shelfOf(ctx context.Context, d *servedDistribution) (*shelf, error) {
 	published := a.fromPublication[d.typ]
@@ -136,7 +156,7 @@ func (a *App) shelfOf(ctx context.Context, d *servedDistribution) (*shelf, error
 	case d.repository != nil:
 		query, arg = versionShelfSQL+" AND v.repository_id = ? ORDER BY v.number DESC LIMIT 1", d.repository
 	default:
-		return nil, fmt.Errorf("the distribution is not pointing to a publication, repository or repository version: %w", ErrNotFound)
+		return nil, nothingHere("Distribution is not pointing to a publication, repository, repository version, or remote.")
 	}
 	rows, err := a.db.Reader().DB.QueryContext(ctx, query, *arg)
 	if err != nil {
@@ -144,7 +164,7 @@ func (a *App) shelfOf(ctx context.Context, d *servedDistribution) (*shelf, error
 	}
 	defer rows.Close()
 	if !rows.Next() {
-		return nil, fmt.Errorf("nothing is published here yet: %w", ErrNotFound)
+		return nil, nothingHere("Nothing is published here yet.")
 	}
 	var s shelf
 	if err := rows.Scan(&s.publication, &s.version, &s.repository, &s.number, &s.changed); err != nil {
@@ -157,17 +177,23 @@ func (a *App) shelfOf(ctx context.Context, d *servedDistribution) (*shelf, error
 }
 
 // serveFrom finds a path on a shelf.
-func (a *App) serveFrom(ctx context.Context, s *shelf, whole, rel string) (*Served, error) {
+func (a *App) serveFrom(ctx context.Context, s *shelf, whole, rel string, open opener) (*Served, error) {
 	if rel == "" || strings.HasSuffix(rel, "/") {
 		f, err := a.fileAt(ctx, s, rel+"index.html")
-		if f != nil || err != nil {
-			return a.openFile(ctx, s, f, err)
+		switch {
+		case err != nil:
+			return nil, err
+		case f != nil:
+			return open(ctx, s, f)
 		}
 		return a.listShelf(ctx, s, whole, rel)
 	}
 	f, err := a.fileAt(ctx, s, rel)
-	if f != nil || err != nil {
-		return a.openFile(ctx, s, f, err)
+	switch {
+	case err != nil:
+		return nil, err
+	case f != nil:
+		return open(ctx, s, f)
 	}
 	below, err := a.below(ctx, s, rel+"/", rel+"/", 1)
 	if err != nil {
@@ -188,10 +214,7 @@ type shelvedFile struct {
 }
 
 // openFile opens a file, which may mean to fetch it first.
-func (a *App) openFile(ctx context.Context, s *shelf, f *shelvedFile, err error) (*Served, error) {
-	if err != nil {
-		return nil, err
-	}
+func (a *App) openFile(ctx context.Context, s *shelf, f *shelvedFile) (*Served, error) {
 	out := &ServedFile{Name: path.Base(f.path), Size: f.size, SHA256: f.sha256, Modified: s.changed}
 	if f.sha256 == "" {
 		if err := a.onDemand(ctx, f, out); err != nil {

@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
-	"path"
 	"reflect"
+	"strings"
 
 	"github.com/uptrace/bun"
 
@@ -60,13 +61,13 @@ type File struct {
 
 // Get downloads a file of metadata. Its size is limited, its bytes are not verified by anything
 // but the connection; use Fetch for a file of known digest.
-func (s *Sync) Get(ctx context.Context, url string) (*File, error) {
+func (s *Sync) Get(ctx context.Context, from string) (*File, error) {
 	done := s.j.Progress("sync.downloading.metadata", "Downloading Metadata", 0)
-	in, _, err := s.app.fetch(ctx, s.client.Client, fetch.Request{URLs: []string{url}, Size: -1})
+	in, _, err := s.app.fetch(ctx, s.client.Client, fetch.Request{URLs: []string{from}, Size: -1})
 	if err != nil {
 		return nil, fmt.Errorf("download metadata: %w", err)
 	}
-	f := &File{Name: path.Base(url), SHA256: in.SHA256, Size: in.Size, in: in}
+	f := &File{Name: lastPart(from), SHA256: in.SHA256, Size: in.Size, in: in}
 	s.metadata = append(s.metadata, f)
 	if f.file, err = in.Open(); err != nil {
 		return nil, fmt.Errorf("read metadata: %w", err)
@@ -74,6 +75,15 @@ func (s *Sync) Get(ctx context.Context, url string) (*File, error) {
 	f.Reader = f.file
 	done.Add(1)
 	return f, nil
+}
+
+// lastPart is the last part of a URL's path; empty if it has none.
+func lastPart(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	return u.Path[strings.LastIndexByte(u.Path, '/')+1:]
 }
 
 // Resolve gives the URL of a file that lies beside the one at base. It refuses paths that lead

@@ -140,10 +140,16 @@ func (sf syncFunc[D, R, A]) run(ctx context.Context, j *Job, in syncTaskArgs) (e
 // fill runs the plugin's function beside the pipeline.
 func (sf syncFunc[D, R, A]) fill(ctx context.Context, s *Sync, repo *Repository[D], remote *Remote[R], args A) error {
 	s.pipe = newPipeline(ctx, s)
+	ended := false
+	defer func() {
+		if !ended { // with an error, or in a panic
+			s.pipe.abort()
+		}
+	}()
 	if err := sf.f(ctx, s, repo, remote, args); err != nil {
-		s.pipe.abort()
 		return err
 	}
+	ended = true
 	return s.pipe.end()
 }
 

@@ -21,7 +21,11 @@ func (s *server) content(w http.ResponseWriter, r *http.Request, path string) {
 			return
 		}
 		r = s.recognize(r)
-		served, err := s.serve(r.Context(), path)
+		find := s.serve
+		if r.Method == http.MethodHead {
+			find = s.look
+		}
+		served, err := find(r.Context(), path)
 		switch {
 		case err != nil:
 			s.failText(w, r, err)

@@ -14,7 +14,7 @@ import (
 func HandlerOf(app *pulp.App, ops []pulp.Operation, serve func(context.Context, string) (*pulp.Served, error), opts ...Option) http.Handler {
 	s := newServer(app, ops, opts)
 	if serve != nil {
-		s.serve = serve
+		s.serve, s.look = serve, serve
 	}
 	return s
 }

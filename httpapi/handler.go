@@ -78,11 +78,12 @@ type server struct {
 	api    *routes
 	docs   *library
 	serve  serveFunc
+	look   serveFunc // for HEAD
 	logins Authenticator
 }
 
 func newServer(app *pulp.App, ops []pulp.Operation, opts []Option) *server {
-	s := &server{app: app, log: app.Logger(), serve: app.Serve}
+	s := &server{app: app, log: app.Logger(), serve: app.Serve, look: app.Look}
 	s.bodyLimit = 16 << 20
 	s.authenticators = []Authenticator{Basic(app)}
 	s.crossOrigin = http.NewCrossOriginProtection()

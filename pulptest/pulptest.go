@@ -19,6 +19,7 @@ package pulptest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http/httptest"
 	"os"
@@ -125,7 +126,7 @@ func (a *App) run(t testing.TB) {
 		}
 		once = true
 		cancel()
-		if err := <-ended; err != nil {
+		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
 			t.Errorf("run: %v", err)
 		}
 		a.server.CloseClientConnections()

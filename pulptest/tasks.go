@@ -63,8 +63,8 @@ func (c *Client) Wait(t T, task string) Object {
 	return nil
 }
 
-// Cancel asks a task to stop, and returns it when it has ended.
-func (c *Client) Cancel(t T, task string) Object {
+// Cancels asks a task to stop, and returns it when it has ended.
+func (c *Client) Cancels(t T, task string) Object {
 	t.Helper()
 	c.expect(t, http.StatusOK, "PATCH", task, Object{"state": "canceled"})
 	return c.Wait(t, task)

@@ -47,9 +47,8 @@ func (a *SyncArgs) Check(repo *pulp.Repository[Repository]) error {
 // Plugin returns the plugin, to be named in [pulp.Config].
 func Plugin() pulp.Plugin {
 	return pulp.Plugin{
-		Name:    "file",
-		Version: "3.117.0",
-		Parts:   []pulp.Part{contents, remotes, repositories, publications, distributions},
+		Name: "file", Version: "3.117.0",
+		Parts: []pulp.Part{contents, remotes, repositories, publications, distributions},
 	}
 }
 
@@ -57,15 +56,15 @@ var contents = &pulp.ContentType[Content]{
 	Name:     "file",
 	Path:     "files",
 	FilePath: func(c *Content) string { return c.RelativePath },
+	Validate: checkPath,
 	FromFile: func(_ context.Context, c *Content, f *pulp.Incoming) error {
 		c.Digest = f.SHA256
-		return checkPath(c.RelativePath)
+		return nil
 	},
-	Validate: func(c *Content) error { return checkPath(c.RelativePath) },
 }
 
-func checkPath(path string) error {
-	if !pulp.CanonicalPath(path) {
+func checkPath(c *Content) error {
+	if !pulp.CanonicalPath(c.RelativePath) {
 		return pulp.FieldErrors{"relative_path": {"Must be a relative path without white space, '?', '#' and empty, '.' or '..' parts."}}
 	}
 	return nil
@@ -82,11 +81,9 @@ var repositories = &pulp.RepositoryType[Repository]{
 }
 
 var publications = &pulp.PublicationType[Publication]{
-	Name:         "file",
-	Repositories: "file",
-	PassThrough:  true,
-	Publish:      publish,
-	Publisher:    "file",
+	Name: "file", Repositories: "file", Publisher: "file",
+	PassThrough: true,
+	Publish:     publish,
 }
 
 var distributions = &pulp.DistributionType[pulp.None]{Name: "file", FromPublication: true}

@@ -2,6 +2,7 @@ package file
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -32,9 +33,8 @@ func readManifest(r io.Reader) iter.Seq2[line, error] {
 		in := bufio.NewScanner(r)
 		in.Buffer(make([]byte, 0, 4096), maxLine)
 		in.Split(splitLines)
-		n := 0
-		for in.Scan() {
-			n++
+		n := 1
+		for ; in.Scan(); n++ {
 			text := strings.TrimSpace(in.Text())
 			if text == "" || strings.HasPrefix(text, "#") {
 				continue
@@ -49,62 +49,50 @@ func readManifest(r io.Reader) iter.Seq2[line, error] {
 			}
 		}
 		if err := in.Err(); err != nil {
-			yield(line{}, fmt.Errorf("line %d: %w", n+1, err))
+			yield(line{}, fmt.Errorf("line %d: %w", n, err))
 		}
 	}
 }
 
 // parseLine splits at the last two commas, so that a path may hold commas and blanks.
 func parseLine(text string) (line, error) {
-	rest, size, ok := cutLast(text)
-	path, sum, more := cutLast(rest)
-	if !ok || !more {
+	parts := strings.Split(text, ",")
+	n := len(parts) - 2
+	if n < 1 {
 		return line{}, errors.New("expected a path, a sha256 checksum and a size, separated by commas")
 	}
-	l := line{path: path, sha256: strings.ToLower(sum)}
-	if !pulp.ValidPath(path) {
+	path, sum, size := strings.TrimSpace(strings.Join(parts[:n], ",")), strings.TrimSpace(parts[n]), strings.TrimSpace(parts[n+1])
+	if !pulp.ValidPath(path) || strings.ContainsRune(path, '\\') {
 		return line{}, fmt.Errorf("%q is no path of a file below the manifest's directory", path)
 	}
-	if b, err := hex.DecodeString(l.sha256); err != nil || len(b) != 32 {
+	if b, err := hex.DecodeString(sum); err != nil || len(b) != 32 {
 		return line{}, fmt.Errorf("%q is no sha256 checksum", sum)
 	}
-	n, err := strconv.ParseUint(size, 10, 63)
+	bytes, err := strconv.ParseUint(size, 10, 63)
 	if err != nil {
 		return line{}, fmt.Errorf("%q is no size in bytes", size)
 	}
-	l.size = int64(n)
-	return l, nil
+	return line{path: path, sha256: strings.ToLower(sum), size: int64(bytes)}, nil
 }
 
-func cutLast(s string) (before, after string, ok bool) {
-	i := strings.LastIndexByte(s, ',')
-	if i < 0 {
-		return "", "", false
-	}
-	return strings.TrimSpace(s[:i]), strings.TrimSpace(s[i+1:]), true
-}
+// lineEnds are all line boundaries of Unicode, as manifests have been read ever since: LF, CR,
+// VT, FF, FS, GS, RS, NEL, LS and PS; CR LF is one.
+const lineEnds = "\n\r\v\f\x1c\x1d\x1e\u0085\u2028\u2029"
 
-// splitLines is a bufio.SplitFunc that knows all line boundaries of Unicode, as manifests have
-// been read ever since: LF, CR, CR LF, VT, FF, FS, GS, RS, NEL, LS and PS.
+// splitLines is a bufio.SplitFunc. The CR of a CR LF stays in the line, as a blank at its end.
 func splitLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
-	for i := 0; i < len(data); {
-		r, size := utf8.DecodeRune(data[i:])
-		if r == utf8.RuneError && !atEOF && !utf8.FullRune(data[i:]) {
-			return 0, nil, nil
-		}
-		if strings.ContainsRune("\n\r\v\f\x1c\x1d\x1e\u0085\u2028\u2029", r) {
-			if r == '\r' && i+1 == len(data) && !atEOF {
-				return 0, nil, nil
-			}
-			if r == '\r' && i+1 < len(data) && data[i+1] == '\n' {
-				return i + 2, data[:i], nil
-			}
+	for i, size := 0, 0; i < len(data); i += size {
+		var r rune
+		r, size = utf8.DecodeRune(data[i:])
+		switch rest := data[i:]; {
+		case !atEOF && (!utf8.FullRune(rest) || string(rest) == "\r"):
+			return 0, nil, nil // what follows decides
+		case strings.ContainsRune(lineEnds, r) && !bytes.HasPrefix(rest, []byte("\r\n")):
 			return i + size, data[:i], nil
 		}
-		i += size
 	}
-	if atEOF && len(data) > 0 {
-		return len(data), data, nil
+	if !atEOF || len(data) == 0 {
+		return 0, nil, nil
 	}
-	return 0, nil, nil
+	return len(data), data, nil
 }

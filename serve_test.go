@@ -1,0 +1,355 @@
+package pulp_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gopulp/pulp/pulptest"
+)
+
+// fill makes a published repository with files of their own names, distributed at a base path.
+func (s *site) fill(t *testing.T, base string, paths ...string) (repo object) {
+	t.Helper()
+	repo = s.repository(t, object{"manifest": nil, "autopublish": true})
+	up := pulptest.NewUpstream(t)
+	for _, p := range paths {
+		up.Put(p, "bytes of "+p)
+	}
+	s.sync(t, repo, s.remote(t, up))
+	s.distribute(t, base, object{"repository": repo.Href()})
+	return repo
+}
+
+func TestServedFilesAnswerConditionsAndRanges(t *testing.T) {
+	t.Parallel()
+	s := newFiles(t)
+	s.fill(t, "d", "a.txt")
+	const body = "bytes of a.txt"
+	whole := s.Content(t, "d/a.txt")
+	require.Equal(t, body, string(whole.Body))
+	tag, date := whole.Header.Get("ETag"), whole.Header.Get("Last-Modified")
+	require.NotEmpty(t, tag)
+	require.NotEmpty(t, date)
+	require.Equal(t, "14", whole.Header.Get("X-Pulp-Artifact-Size"))
+	for _, c := range []struct {
+		headers []string
+		code    int
+		body    string
+	}{
+		{[]string{"Range", "bytes=0-4"}, 206, body[:5]},
+		{[]string{"Range", "bytes=9-"}, 206, body[9:]},
+		{[]string{"Range", "bytes=-3"}, 206, body[11:]},
+		{[]string{"Range", "bytes=9-100"}, 206, body[9:]},
+		{[]string{"Range", "bytes=14-"}, 416, ""},
+		{[]string{"Range", "bytes=0-4", "If-Range", tag}, 206, body[:5]},
+		{[]string{"Range", "bytes=0-4", "If-Range", `"other"`}, 200, body},
+		{[]string{"If-None-Match", tag}, 304, ""},
+		{[]string{"If-None-Match", `"other"`}, 200, body},
+		{[]string{"If-Modified-Since", date}, 304, ""},
+		{[]string{"If-Match", `"other"`}, 412, ""},
+	} {
+		a := s.Content(t, "d/a.txt", c.headers...)
+		require.Equal(t, c.code, a.Code, "%v", c.headers)
+		if c.code < 300 {
+			require.Equal(t, c.body, string(a.Body), "%v", c.headers)
+		}
+		if c.code == 416 {
+			require.Equal(t, "bytes */14", a.Header.Get("Content-Range"))
+		}
+	}
+	head := s.Do(t, "HEAD", s.ContentURL("d/a.txt"), nil)
+	require.Equal(t, 200, head.Code)
+	require.Equal(t, "14", head.Header.Get("Content-Length"))
+	require.Equal(t, tag, head.Header.Get("ETag"))
+	require.Empty(t, head.Body)
+}
+
+// entries are the names and references of a listing's page.
+func entries(page string) map[string]string {
+	out := map[string]string{}
+	for _, line := range strings.Split(page, "\n") {
+		_, rest, ok := strings.Cut(line, `<a href="`)
+		ref, rest, _ := strings.Cut(rest, `">`)
+		name, _, _ := strings.Cut(rest, "</a>")
+		if ok && name != "../" {
+			out[name] = ref
+		}
+	}
+	return out
+}
+
+func TestDirectoriesAreListed(t *testing.T) {
+	t.Parallel()
+	s := newFiles(t)
+	paths := []string{"a b.txt", "a,b", "é.txt", "50%", "%41", "<i>", "q?", "x:y", "dir/one", "dir/two", "dir-1/x", "dir.txt", "dir0", "a/b/c/d/e/f/g"}
+	for i := range 1200 {
+		paths = append(paths, fmt.Sprintf("many/%04d/x", i), fmt.Sprintf("many/%04d/y", i))
+	}
+	s.fill(t, "d", paths...)
+	root := s.Content(t, "d/")
+	require.Equal(t, 200, root.Code)
+	require.Equal(t, map[string]string{
+		"a b.txt": "a%20b.txt", "a,b": "a%2Cb", "é.txt": "%C3%A9.txt", "50%": "50%25", "%41": "%2541", "&lt;i&gt;": "%3Ci%3E", "q?": "q%3F", "x:y": "./x:y",
+		"dir/": "dir/", "dir-1/": "dir-1/", "dir.txt": "dir.txt", "dir0": "dir0", "a/": "a/", "many/": "many/",
+	}, entries(string(root.Body)))
+	for name, ref := range entries(string(root.Body)) {
+		require.Equal(t, 200, s.Do(t, "GET", s.ContentURL("d/")+strings.TrimPrefix(ref, "./"), nil).Code, name)
+	}
+	require.Len(t, entries(string(s.Content(t, "d/many/").Body)), 1200)
+	require.Equal(t, map[string]string{"x": "x", "y": "y"}, entries(string(s.Content(t, "d/many/0700/").Body)))
+	require.Equal(t, map[string]string{"g": "g"}, entries(string(s.Content(t, "d/a/b/c/d/e/f/").Body)))
+	require.Equal(t, 404, s.Content(t, "d/nothing/").Code)
+	require.Equal(t, 404, s.Content(t, "d/dir.txt/").Code)
+	require.Equal(t, 404, s.Content(t, "d/di").Code)
+	require.Equal(t, "d/", entries(string(s.Content(t, "").Body))["d/"])
+}
+
+func TestIndexPageStandsForItsDirectory(t *testing.T) {
+	t.Parallel()
+	s := newFiles(t)
+	s.fill(t, "d", "index.html", "sub/index.html", "sub/other")
+	require.Equal(t, "bytes of index.html", string(s.Content(t, "d/").Body))
+	require.Equal(t, "bytes of sub/index.html", string(s.Content(t, "d/sub/").Body))
+	require.Equal(t, "bytes of sub/index.html", string(s.Content(t, "d/sub").Body), "after a redirect")
+}
+
+func TestDistributionsServeWhatTheyPointAt(t *testing.T) {
+	t.Parallel()
+	s := newFiles(t)
+	repo := s.repository(t)
+	var versions, publications []string
+	for _, body := range []string{"1", "2", "3"} {
+		s.modify(t, repo, object{"add_content_units": []string{s.unit(t, "a", body)}})
+		versions = append(versions, s.latest(t, repo))
+		if body != "3" {
+			publications = append(publications, s.publish(t, object{"repository": repo.Href()}).Href())
+		}
+	}
+	s.distribute(t, "repository", object{"repository": repo.Href()})
+	s.distribute(t, "version", object{"repository_version": versions[0]})
+	s.distribute(t, "unpublished", object{"repository_version": versions[2]})
+	s.distribute(t, "publication", object{"publication": publications[0]})
+	s.distribute(t, "nothing", object{})
+	s.distribute(t, "deep/er/x", object{"publication": publications[0]})
+	s.distribute(t, "hidden/x", object{"publication": publications[0], "hidden": true})
+	for path, want := range map[string]string{"repository/a": "2", "version/a": "1", "publication/a": "1", "deep/er/x/a": "1", "hidden/x/a": "1"} {
+		require.Equal(t, want, string(s.Content(t, path).Body), path)
+	}
+	for _, path := range []string{"unpublished/a", "unpublished/", "nothing/", "nothing/a", "repository/b", "no/such", "rep", "hidden/", "hidden", "repository/a/b", "repository/../publication/a"} {
+		require.Equal(t, 404, s.Content(t, path).Code, path)
+	}
+	require.Contains(t, string(s.Content(t, "nothing/").Body), "not pointing to a publication")
+	require.Equal(t, map[string]string{"er/": "er/"}, entries(string(s.Content(t, "deep").Body)), "after a redirect")
+	require.NotContains(t, entries(string(s.Content(t, "").Body)), "hidden/")
+	s.publish(t, object{"repository": repo.Href()})
+	require.Equal(t, "3", string(s.Content(t, "repository/a").Body))
+	require.Equal(t, "3", string(s.Content(t, "unpublished/a").Body))
+}
+
+func TestDistributionsTellSinceWhenTheyAreAsTheyAre(t *testing.T) {
+	t.Parallel()
+	s, _ := newBoxSite(t)
+	up := pulptest.NewUpstream(t)
+	repo, boxes := s.repository(t), s.boxes(t)
+	s.Wait(t, s.syncBoxes(t, boxes, up, false, box(up, "a", "1", "a")))
+	pub := s.publish(t, object{"repository": repo.Href()})
+	for name, c := range map[string]struct {
+		path string
+		of   object
+		want any
+	}{
+		"publication":   {fileDistributions, object{"publication": pub.Href()}, pub.Text("pulp_created")},
+		"repository":    {fileDistributions, object{"repository": repo.Href()}, nil},
+		"version":       {fileDistributions, object{"repository_version": repo.Href() + "versions/0/"}, nil},
+		"nothing":       {fileDistributions, object{}, nil},
+		"plain version": {"distributions/box/box/", object{"repository_version": s.latest(t, boxes)}, s.Get(t, s.latest(t, boxes)).Text("pulp_created")},
+	} {
+		made := s.Create(t, c.path, s.with([]object{c.of}, object{"base_path": s.name()}))
+		require.Equal(t, c.want, made["no_content_change_since"], name)
+	}
+	require.Len(t, s.List(t, "distributions/"), 5)
+}
+
+// lazy makes a published repository whose files are still upstream.
+func (s *site) lazy(t *testing.T, base, policy string, up *pulptest.Upstream, fields ...object) {
+	t.Helper()
+	repo := s.repository(t, object{"autopublish": true})
+	s.sync(t, repo, s.remote(t, up, append(fields, object{"policy": policy})...))
+	s.distribute(t, base, object{"repository": repo.Href()})
+}
+
+func TestManyClientsOnDemandCostOneDownload(t *testing.T) {
+	t.Parallel()
+	s, up := newFiles(t), pulptest.NewUpstream(t)
+	body := strings.Repeat("0123456789", 30_000)
+	up.Put("big", body)
+	s.lazy(t, "d", "on_demand", up)
+	gate := up.Hold("big")
+	answers := make(chan *pulptest.Answer, 100)
+	var clients sync.WaitGroup
+	for range 100 {
+		clients.Go(func() {
+			a, err := s.Try("GET", s.ContentURL("d/big"), nil)
+			if err == nil {
+				answers <- a
+			}
+		})
+	}
+	gate.Await(t, 1)
+	gate.Open()
+	clients.Wait()
+	close(answers)
+	require.Len(t, answers, 100)
+	for a := range answers {
+		require.Equal(t, 200, a.Code)
+		require.True(t, string(a.Body) == body)
+	}
+	require.Equal(t, 1, up.Hits("big"))
+	require.Equal(t, body[5:10], string(s.Content(t, "d/big", "Range", "bytes=5-9").Body))
+	require.Equal(t, 1, up.Hits("big"))
+	require.Empty(t, s.Temps(t))
+	s.blobsAreTrue(t)
+}
+
+func TestClientThatLeavesDoesNotStopTheDownload(t *testing.T) {
+	t.Parallel()
+	s, up := newFiles(t), pulptest.NewUpstream(t)
+	up.Put("a", "a")
+	s.lazy(t, "d", "on_demand", up)
+	gate := up.Hold("a")
+	ctx, leave := context.WithCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, "GET", s.ContentURL("d/a"), nil)
+	require.NoError(t, err)
+	left := make(chan error, 1)
+	go func() {
+		_, err := http.DefaultClient.Do(req)
+		left <- err
+	}()
+	gate.Await(t, 1)
+	leave()
+	require.ErrorIs(t, <-left, context.Canceled)
+	gate.Open()
+	require.Eventually(t, func() bool {
+		return s.count(t, "SELECT count(*) FROM content_artifact WHERE artifact_id IS NULL") == 0
+	}, 10*time.Second, time.Millisecond)
+	require.Equal(t, "a", string(s.Content(t, "d/a").Body))
+	require.Equal(t, 1, up.Hits("a"))
+}
+
+func TestDownloadsEndWithTheApp(t *testing.T) {
+	t.Parallel()
+	s, up := newFiles(t), pulptest.NewUpstream(t)
+	up.Put("a", "hello")
+	s.lazy(t, "d", "on_demand", up)
+	asked, ended := make(chan struct{}), make(chan struct{})
+	up.Answer("a", func(w http.ResponseWriter, r *http.Request, body []byte) {
+		close(asked)
+		pulptest.Stall(w, r, body)
+		close(ended)
+	})
+	go s.Try("GET", s.ContentURL("d/a"), nil)
+	<-asked
+	s.Stop()
+	select {
+	case <-ended:
+	case <-time.After(20 * time.Second):
+		require.Fail(t, "a download goes on without its App")
+	}
+	require.Empty(t, s.Temps(t))
+}
+
+func TestWrongBytesAreNeverServedAndNotAskedForAgainSoon(t *testing.T) {
+	t.Parallel()
+	for _, policy := range []string{"on_demand", "streamed"} {
+		s, up := newFiles(t), pulptest.NewUpstream(t)
+		up.Put("a", "right")
+		up.Put("b", "right, too")
+		s.lazy(t, "d", policy, up)
+		up.Answer("a", pulptest.WrongBytes)
+		for range 3 {
+			a := s.Content(t, "d/a")
+			require.Equal(t, 404, a.Code)
+			require.NotContains(t, string(a.Body), "sihg")
+		}
+		require.Equal(t, 1, up.Hits("a"), "cool-down")
+		require.Equal(t, "right, too", string(s.Content(t, "d/b").Body))
+		require.Empty(t, s.Temps(t))
+		s.blobsAreTrue(t)
+		require.Contains(t, s.Log.String(), "source failed")
+	}
+}
+
+func TestUpstreamThatIsDownForAMomentIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	s, up := newFiles(t), pulptest.NewUpstream(t)
+	up.Put("a", "a")
+	s.lazy(t, "d", "on_demand", up)
+	up.Answer("a", pulptest.First(1, pulptest.Status(503)))
+	require.Equal(t, 404, s.Content(t, "d/a").Code)
+	require.Equal(t, "a", string(s.Content(t, "d/a").Body))
+}
+
+func TestOtherRemoteDeliversWhatOneDoesNot(t *testing.T) {
+	t.Parallel()
+	s, bad, good := newFiles(t), pulptest.NewUpstream(t), pulptest.NewUpstream(t)
+	bad.Put("a", "a")
+	good.Put("a", "a")
+	s.lazy(t, "bad", "on_demand", bad)
+	s.lazy(t, "good", "on_demand", good)
+	bad.Answer("a", pulptest.WrongBytes)
+	require.Equal(t, "a", string(s.Content(t, "bad/a").Body))
+	require.Equal(t, 1, good.Hits("a"))
+}
+
+func TestHeadOfAFileOnDemandDownloadsNothing(t *testing.T) {
+	t.Parallel()
+	for _, policy := range []string{"on_demand", "streamed"} {
+		s, up := newFiles(t), pulptest.NewUpstream(t)
+		up.Put("a", "hello")
+		s.lazy(t, "d", policy, up)
+		a := s.Do(t, "HEAD", s.ContentURL("d/a"), nil)
+		require.Equal(t, 200, a.Code)
+		require.Equal(t, "5", a.Header.Get("Content-Length"))
+		require.NotEmpty(t, a.Header.Get("ETag"))
+		require.Equal(t, 0, up.Hits("a"))
+		get := s.Content(t, "d/a")
+		require.Equal(t, "hello", string(get.Body))
+		require.Equal(t, a.Header.Get("ETag"), get.Header.Get("ETag"))
+	}
+}
+
+func TestStreamedFilesAreFetchedForEachClientAndNotKept(t *testing.T) {
+	t.Parallel()
+	s, up := newFiles(t), pulptest.NewUpstream(t)
+	up.Put("a", "hello")
+	s.lazy(t, "d", "streamed", up)
+	for i := range 3 {
+		require.Equal(t, "hello", string(s.Content(t, "d/a").Body))
+		require.Equal(t, i+1, up.Hits("a"))
+	}
+	require.Equal(t, "ell", string(s.Content(t, "d/a", "Range", "bytes=1-3").Body))
+	require.Empty(t, s.Temps(t))
+	require.Equal(t, 1, s.count(t, "SELECT count(*) FROM content_artifact WHERE artifact_id IS NULL"))
+	require.Equal(t, 1, s.count(t, "SELECT count(*) FROM artifact"), "only the manifest")
+}
+
+func TestBlobThatIsGoneIsAnErrorAndNoPanic(t *testing.T) {
+	t.Parallel()
+	s := newFiles(t)
+	s.fill(t, "d", "a")
+	require.NoError(t, os.RemoveAll(filepath.Join(s.Dir, "media", "artifact")))
+	a := s.Content(t, "d/a")
+	require.Equal(t, 500, a.Code)
+	require.Contains(t, s.Log.String(), "open artifact")
+	require.NotContains(t, s.Log.String(), "panic")
+	require.NotContains(t, string(a.Body), s.Dir)
+}
