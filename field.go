@@ -78,15 +78,17 @@ func (p *plan) add(t reflect.Type, index []int, detail bool) (errs []error) {
 		case !sf.IsExported() || name == "-":
 		default:
 			f, err := newField(sf, at, detail)
-			if err == nil && p.byName[f.Name] != nil {
-				err = fmt.Errorf("is there twice (%s)", f.Name)
+			if f != nil && p.byName[f.Name] != nil {
+				err = errors.Join(err, fmt.Errorf("is there twice (%s)", f.Name))
+			}
+			if f != nil {
+				p.byName[f.Name] = f
 			}
 			if err != nil {
 				errs = append(errs, fmt.Errorf("%s.%s: %w", t, sf.Name, err))
 				continue
 			}
 			p.fields = append(p.fields, f)
-			p.byName[f.Name] = f
 		}
 	}
 	return errs
