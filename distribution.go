@@ -171,17 +171,25 @@ func (a *App) contentURL(ctx context.Context, basePath string) string {
 	return a.cfg.ContentOrigin + prefixOf(ctx) + a.ContentPath() + basePath + "/"
 }
 
+const publishedSQL = "SELECT id, pulp_created FROM publication WHERE id IN (SELECT value FROM json_each(?))"
+
+// pinnedSince is when the publications of a page's distributions were made.
 func pinnedSince[D any](ctx context.Context, db bun.IDB, ms []*Distribution[D]) ([]any, error) {
+	var ids []int64
+	for _, m := range ms {
+		if m.PublicationID != nil {
+			ids = append(ids, *m.PublicationID)
+		}
+	}
+	made, _, err := pairs(ctx, db, publishedSQL, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read publications: %w", err)
+	}
 	out := make([]any, len(ms))
 	for i, m := range ms {
-		if m.PublicationID == nil {
-			continue
+		if m.PublicationID != nil && made[*m.PublicationID] != nil {
+			out[i] = Time(made[*m.PublicationID][0]).String()
 		}
-		var made int64
-		if err := scanOne(ctx, db, "SELECT pulp_created FROM publication WHERE id = ?", []any{*m.PublicationID}, &made); err != nil {
-			return nil, err
-		}
-		out[i] = Time(made).String()
 	}
 	return out, nil
 }
