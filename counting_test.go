@@ -90,7 +90,9 @@ WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60) INS
 // fillTables writes 60 rows of every kind, each with all that it can refer to.
 func fillTables(t *testing.T, s *shop) {
 	t.Helper()
-	typ := func(kind string) string { return "(SELECT id FROM type WHERE kind = '" + kind + "' AND name = 'file.file')" }
+	typ := func(kind string) string {
+		return "(SELECT id FROM type WHERE kind = '" + kind + "' AND name = 'file.file')"
+	}
 	const base = "pulp_id, domain_id, created_by, pulp_created, pulp_last_updated"
 	const values = "randomblob(16), 1, 1, i * 1000000, i * 1000000"
 	for _, f := range [][2]string{

@@ -49,8 +49,9 @@ func TestTwoNamesOfOneKeyAreNotTheSameHref(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
 	s.make(t, "shop/buyers/", `{"email":"a@example.org"}`)
-	for _, key := range []string{"01", "+1", "1.0", "0x1"} {
+	for _, key := range []string{"01", "+1", "1.0", "0x1", "%00"} {
 		require.Equal(t, http.StatusNotFound, s.ask(t, "GET", "shop/buyers/"+key+"/", "").code, key)
+		require.Equal(t, http.StatusNotFound, s.ask(t, "GET", "shop/coupons/"+key+"/", "").code, key)
 	}
 }
 

@@ -105,6 +105,7 @@ func TestEveryLookupFindsWhatItSays(t *testing.T) {
 		"amount=x": `{"amount":["Enter a number."]}`, "amount__range=1": `{"amount__range":["Range query expects two values."]}`, "price=x": `{"price":["Enter a number."]}`,
 		"amount__range=1,x": `{"amount__range":["Enter a number."]}`, "due__lt=x": `{"due__lt":["Enter a valid date/time."]}`, "gift=perhaps": `{"gift":["Enter true or false."]}`,
 		"name__regex=(": `{"name__regex":["Enter a valid regular expression."]}`, "name=a%00b": `{"name":["Null characters are not allowed."]}`,
+		"name__iregex=%00": `{"name__iregex":["Null characters are not allowed."]}`, "pulp_label_select=a%00": `{"pulp_label_select":["Null characters are not allowed."]}`,
 		"name__regex=" + strings.Repeat("a", 1000):       `{"name__regex":["Ensure this value has at most 900 characters."]}`,
 		"name__icontains=" + strings.Repeat("a", 60_000): `{"name__icontains":["Ensure this value has at most 10000 characters."]}`,
 		"remote=/nowhere/":                               `["Invalid hyperlink - No URL match."]`,
