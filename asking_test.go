@@ -80,7 +80,7 @@ func tryShop(t testing.TB, tables string, cfg pulp.Config) (*shop, error) {
 	return s, nil
 }
 
-const api = "/pulp/api/v3/"
+const shopAPI = "/pulp/api/v3/"
 
 // A reply is an answer: its code and its body.
 type reply struct {
@@ -97,7 +97,7 @@ func (s *shop) ask(t testing.TB, method, path, body string) reply {
 func (s *shop) send(t testing.TB, method, path, kind string, body io.Reader) reply {
 	t.Helper()
 	if !strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "http") {
-		path = api + path
+		path = shopAPI + path
 	}
 	r := httptest.NewRequest(method, path, body)
 	r.SetBasicAuth("admin", "secret")

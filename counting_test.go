@@ -84,7 +84,7 @@ func openCounted(t *testing.T) (*shop, *atomic.Int64) {
 	return &shop{App: app, Handler: httpapi.Handler(app, httpapi.Authenticators(known))}, c.n
 }
 
-const fill = `
+const fillSQL = `
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60) INSERT INTO %s SELECT %s FROM n;`
 
 // fillTables writes 60 rows of every kind, each with all that it can refer to.
@@ -118,7 +118,7 @@ func fillTables(t *testing.T, s *shop) {
 		{"shop_coupon (code, percent)", "'c' || i, i"},
 		{"shop_parcel (number, weight)", "'0194b8e9-5425-799b-ad0a-86c71e16' || printf('%04d', i), i"},
 	} {
-		_, err := s.DB().Writer().DB.ExecContext(t.Context(), fmt.Sprintf(fill, f[0], f[1]))
+		_, err := s.DB().Writer().DB.ExecContext(t.Context(), fmt.Sprintf(fillSQL, f[0], f[1]))
 		require.NoError(t, err, f[0])
 	}
 }
@@ -132,7 +132,7 @@ func TestListCostsTheSameStatementsForOneObjectAndForFifty(t *testing.T) {
 	cost := func(path string, limit int) int64 {
 		before := n.Load()
 		w := httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequest("GET", fmt.Sprintf("%s%s?limit=%d", api, path, limit), nil))
+		s.ServeHTTP(w, httptest.NewRequest("GET", fmt.Sprintf("%s%s?limit=%d", shopAPI, path, limit), nil))
 		require.Equal(t, http.StatusOK, w.Code, "%s: %s", path, w.Body)
 		require.Len(t, reply{w.Code, w.Body.String()}.object(t)["results"], limit, path)
 		return n.Load() - before

@@ -48,7 +48,7 @@ func TestWrongValueIsRefusedWithTheFieldsName(t *testing.T) {
 		{"pulp_labels", `{"a(b)":"x"}`, "Invalid label name 'a(b)'. Label names may only contain word characters, dashes, spaces and periods."},
 		{"pulp_labels", `{"a":"(x)"}`, "Invalid label value. Label values may not contain parentheses."},
 		{"buyer", `5`, "Incorrect type. Expected URL string."}, {"buyer", `"nonsense"`, "Invalid hyperlink - No URL match."},
-		{"buyer", `"` + api + `shop/buyers/99/"`, "Invalid hyperlink - Object does not exist."}, {"buyer", `"` + remote + `"`, "Invalid hyperlink - Incorrect URL match."},
+		{"buyer", `"` + shopAPI + `shop/buyers/99/"`, "Invalid hyperlink - Object does not exist."}, {"buyer", `"` + remote + `"`, "Invalid hyperlink - Incorrect URL match."},
 		{"remote", `"` + repository + `"`, "Invalid hyperlink - Incorrect URL match."}, {"remote", `"prn:file.fileremote:` + pulp.NewID().String() + `"`, "Invalid hyperlink - Object does not exist."},
 		{"remote", `"` + strings.Replace(remote, "/file/file/", "/file/git/", 1) + `"`, "Invalid hyperlink - No URL match."},
 		{"total", `1`, "Unexpected field"}, {"prn", `"x"`, "Unexpected field"}, {"nonsense", `1`, "Unexpected field"}, {"refers", `"x"`, "Unexpected field"},

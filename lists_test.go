@@ -33,10 +33,10 @@ func TestPagesFollowLimitAndOffset(t *testing.T) {
 	} {
 		require.Equal(t, want, s.names(t, "shop/orders/?"+query, "name"), query)
 	}
-	page := s.ask(t, "GET", "http://pulp.example"+api+"shop/orders/?limit=2&offset=2&gift=&fields=name", "").object(t)
+	page := s.ask(t, "GET", "http://pulp.example"+shopAPI+"shop/orders/?limit=2&offset=2&gift=&fields=name", "").object(t)
 	require.EqualValues(t, 6, page["count"])
-	require.Equal(t, "http://pulp.example"+api+"shop/orders/?fields=name&gift=&limit=2&offset=4", page["next"])
-	require.Equal(t, "http://pulp.example"+api+"shop/orders/?fields=name&gift=&limit=2", page["previous"])
+	require.Equal(t, "http://pulp.example"+shopAPI+"shop/orders/?fields=name&gift=&limit=2&offset=4", page["next"])
+	require.Equal(t, "http://pulp.example"+shopAPI+"shop/orders/?fields=name&gift=&limit=2", page["previous"])
 }
 
 func TestOrderingSortsByEveryColumn(t *testing.T) {
@@ -109,7 +109,7 @@ func TestEveryLookupFindsWhatItSays(t *testing.T) {
 		"name__regex=" + strings.Repeat("a", 1000):       `{"name__regex":["Ensure this value has at most 900 characters."]}`,
 		"name__icontains=" + strings.Repeat("a", 60_000): `{"name__icontains":["Ensure this value has at most 10000 characters."]}`,
 		"remote=/nowhere/":                               `["Invalid hyperlink - No URL match."]`,
-		"remote=" + api + "shop/buyers/1/":               `["Invalid hyperlink - Incorrect URL match."]`,
+		"remote=" + shopAPI + "shop/buyers/1/":           `["Invalid hyperlink - Incorrect URL match."]`,
 		"pulp_id__in=x":                                  `{"pulp_id__in":["“x” is not a valid UUID."]}`,
 		"pulp_href__in=x":                                `{"pulp_href__in":["Invalid value: \"x\" is neither an href nor a PRN."]}`,
 		"pulp_label_select=!a%3Db":                       `{"pulp_label_select":["Invalid search term: '!a=b'."]}`,
@@ -128,7 +128,7 @@ func TestReferencesAndIdentitiesFilter(t *testing.T) {
 	remotePRN := s.ask(t, "GET", remote, "").field(t, "prn")
 	for query, want := range map[string][]string{
 		"remote=" + remote: {"a"}, "remote=http://elsewhere" + remote: {"a"}, "remote=" + remotePRN: {"a"}, "remote=null": {"b"},
-		"remote=" + api + "remotes/file/file/": {"a"}, "pulp_id__in=" + id(a) + "," + id(b): {"b", "a"}, "pulp_id__in=" + strings.ToUpper(id(a)): {"a"},
+		"remote=" + shopAPI + "remotes/file/file/": {"a"}, "pulp_id__in=" + id(a) + "," + id(b): {"b", "a"}, "pulp_id__in=" + strings.ToUpper(id(a)): {"a"},
 		"pulp_href__in=" + a + "," + b: {"b", "a"}, "pulp_href__in=" + a + "&pulp_href__in=" + b: {"b", "a"}, "prn__in=prn:shop.order:" + id(a): {"a"},
 		"prn__in=prn:shop.order:" + pulp.NewID().String(): {}, "pulp_href__in=" + remote: {}, "pulp_id__in=": {"b", "a"},
 	} {

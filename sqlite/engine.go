@@ -64,7 +64,7 @@ func newEngine(c config, dir, file string) (*engine, error) {
 // statement of the writer that can meet a lock is BEGIN IMMEDIATE, and the engine itself
 // waits for that, because it can look at contexts and at who else waits.
 func (e *engine) connect(ctx context.Context) (err error) {
-	e.link, err = dial(ctx, e.file,
+	e.link, err = dial(ctx, e.config, e.file,
 		busyTimeout(e.busyTimeout),
 		"journal_mode=WAL",
 		"synchronous="+string(e.synchronous),

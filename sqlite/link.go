@@ -37,12 +37,12 @@ type link struct {
 }
 
 // dial opens a link to file and runs the pragmas on it.
-func dial(ctx context.Context, file string, pragmas ...string) (*link, error) {
+func dial(ctx context.Context, c config, file string, pragmas ...string) (*link, error) {
 	name := filepath.ToSlash(file)
 	if !strings.HasPrefix(name, "/") {
 		name = "/" + name // C:/data becomes file:///C:/data
 	}
-	d, err := newDriver()
+	d, err := newDriver(c)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}

@@ -21,7 +21,6 @@ func TestMain(m *testing.M) {
 	if role := os.Getenv("PULP_TEST_CHILD"); role != "" {
 		os.Exit(child(role))
 	}
-	modernc.MustRegisterScalarFunction("during", 1, during)
 	os.Exit(m.Run())
 }
 
@@ -50,7 +49,7 @@ func open(t testing.TB, dir string, options ...sqlite.Option) *sqlite.DB {
 	if dir == "" {
 		dir = t.TempDir()
 	}
-	db, err := sqlite.Open(dir, options...)
+	db, err := sqlite.Open(dir, append(options, sqlite.Function("during", 1, during))...)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	_, err = db.Writer().Exec(`CREATE TABLE IF NOT EXISTS item (id INTEGER PRIMARY KEY, name TEXT UNIQUE)`)

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"runtime"
 	"time"
+
+	modernc "modernc.org/sqlite"
 )
 
 // An Option changes one thing about how [Open] opens a database. Nine of ten callers need none.
@@ -20,6 +22,7 @@ type config struct {
 	idleLimit   time.Duration
 	slowLimit   time.Duration
 	busyTimeout time.Duration
+	functions   map[string]*modernc.FunctionImpl // beside SQLite's and ours
 }
 
 func configure(options []Option) config {

@@ -25,7 +25,7 @@ type readers struct {
 
 // Connect opens one connection that cannot write.
 func (r *readers) Connect(ctx context.Context) (driver.Conn, error) {
-	l, err := dial(ctx, r.file, busyTimeout(r.busyTimeout), "temp_store=MEMORY", "query_only=1")
+	l, err := dial(ctx, r.config, r.file, busyTimeout(r.busyTimeout), "temp_store=MEMORY", "query_only=1")
 	if err != nil {
 		return nil, err
 	}
