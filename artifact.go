@@ -22,7 +22,7 @@ type Artifact struct {
 	MD5     *string `bun:"md5" json:"md5" pulp:"immutable,filter" doc:"The MD5 checksum of the file if available."`
 	SHA1    *string `bun:"sha1" json:"sha1" pulp:"immutable,filter" doc:"The SHA-1 checksum of the file if available."`
 	SHA224  *string `bun:"sha224" json:"sha224" pulp:"immutable,filter" doc:"The SHA-224 checksum of the file if available."`
-	SHA256  string  `bun:"sha256" json:"sha256" pulp:"immutable,filter" doc:"The SHA-256 checksum of the file if available."`
+	SHA256  string  `bun:"sha256" json:"sha256" pulp:"immutable,null,filter" doc:"The SHA-256 checksum of the file if available."`
 	SHA384  *string `bun:"sha384" json:"sha384" pulp:"immutable,filter" doc:"The SHA-384 checksum of the file if available."`
 	SHA512  *string `bun:"sha512" json:"sha512" pulp:"immutable,filter" doc:"The SHA-512 checksum of the file if available."`
 	Touched Time    `bun:"touched" json:"-"`
@@ -35,7 +35,7 @@ func artifactViews() *ViewSet[Artifact] {
 	v := &ViewSet[Artifact]{
 		Path: "artifacts", Name: "artifact", class: "Artifact", kind: artifactKind, Ops: List | Read | Delete,
 		Serializer: Serializer[Artifact]{Computed: []Computed[Artifact]{{
-			Name: "file", Doc: "The stored file.", Value: schema.Value{Type: schema.String, Format: "uri"},
+			Name: "file", Doc: "The stored file.", Value: schema.Value{Type: schema.String}, input: true,
 			Values: func(_ context.Context, _ bun.IDB, as []*Artifact) ([]any, error) {
 				out := make([]any, len(as))
 				for i, a := range as {
@@ -51,10 +51,11 @@ func artifactViews() *ViewSet[Artifact] {
 		v.Filters = slices.Insert(v.Filters, i, compare(f, "Filter results where "+f+" matches value", Text(), readText, digestRule(f)))
 	}
 	v.extra = func(v *view[Artifact], owner Plugin) []Operation {
-		object := v.codec.object("Artifact")
+		object, file := v.codec.object("Artifact"), fileField(true)
+		file.WriteOnly = false
 		return []Operation{v.operation(owner, "create", "", false, Operation{
 			Method: "POST", Summary: "Create an artifact", Form: true, Answer: object, Codes: []AnswerKind{Created},
-			Body: &schema.Object{Name: "Artifact", Fields: append([]schema.Field{fileField(true)}, sumFields()...)},
+			Body: &schema.Object{Name: "Artifact", Fields: append([]schema.Field{file}, sumFields()...)},
 			Do:   v.createArtifact,
 		})}
 	}
@@ -211,9 +212,9 @@ func fileField(required bool) schema.Field {
 
 func sumFields() (out []schema.Field) {
 	for _, name := range append([]string{"size"}, digestNames...) {
-		v := schema.Value{Type: schema.String, Nullable: name == "md5" || name == "sha1"}
+		v := schema.Value{Type: schema.String, Nullable: true}
 		if name == "size" {
-			v = schema.Value{Type: schema.Integer}
+			v = schema.Value{Type: schema.Integer, Format: "int64"}
 		}
 		out = append(out, schema.Field{Name: name, Value: v})
 	}

@@ -130,6 +130,9 @@ func (t Time) Time() time.Time {
 	return time.UnixMicro(int64(t)).UTC()
 }
 
+// Value stores the number; without it, what leads to a Time would be stored as JSON.
+func (t Time) Value() (driver.Value, error) { return int64(t), nil }
+
 // String is the JSON form without quotes: ISO 8601 in UTC with Z, microseconds left out
 // only when zero.
 func (t Time) String() string { return string(t.append(nil)) }

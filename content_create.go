@@ -18,12 +18,12 @@ import (
 // contentBody is what a client sends to create a unit, beside the file itself: exactly one of a
 // file in the form, an upload, an artifact and a URL is where its bytes come from.
 type contentBody[D any] struct {
-	Repository *int64          `json:"repository" pulp:"writeonly,ref=repository" doc:"A URI of a repository the new content unit should be associated with."`
+	Repository *int64          `json:"repository" pulp:"writeonly,notnull,ref=repository" doc:"A URI of a repository the new content unit should be associated with."`
 	Overwrite  bool            `json:"overwrite" pulp:"writeonly" default:"true" doc:"When set to false and a content unit with the same key already exists in the target repository, the task will fail."`
 	Labels     Labels          `json:"pulp_labels" doc:"A dictionary of arbitrary key/value pairs used to describe a specific Content instance."`
-	Artifact   *int64          `json:"artifact" pulp:"ref=artifact" doc:"Artifact file representing the physical content"`
-	Upload     *int64          `json:"upload" pulp:"writeonly,ref=upload" doc:"An uncommitted upload that may be used to create the content unit."`
-	FileURL    *string         `json:"file_url" pulp:"writeonly" doc:"A url that Pulp can download and turn into the content unit."`
+	Artifact   *int64          `json:"artifact" pulp:"notnull,ref=artifact" doc:"Artifact file representing the physical content"`
+	Upload     *int64          `json:"upload" pulp:"writeonly,notnull,ref=upload" doc:"An uncommitted upload that may be used to create the content unit."`
+	FileURL    *string         `json:"file_url" pulp:"writeonly,notnull" doc:"A url that Pulp can download and turn into the content unit."`
 	Downloader json.RawMessage `json:"downloader_config" pulp:"writeonly" doc:"Configuration for the download process (e.g., proxies, auth, timeouts). Only applicable when providing a file_url."`
 	Detail     D               `bun:"detail,type:json" json:"detail"`
 }

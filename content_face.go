@@ -43,15 +43,15 @@ func filesOf(ctx context.Context, db bun.IDB, ids []int64) (map[int64][]unitFile
 
 // fileFields are the fields of a unit that tell of its files: of the only one, or of all.
 func fileFields[D any](single bool) []Computed[Content[D]] {
-	uri := schema.Value{Type: schema.String, Format: "uri", Nullable: true}
+	uri := schema.Value{Type: schema.String, Format: "uri"}
 	if !single {
 		return []Computed[Content[D]]{{Name: "artifacts", Doc: "A dict mapping relative paths inside the Content to the corresponding Artifact URLs.",
-			Value: schema.Value{Type: schema.Map, Items: &uri}, Values: artifactMaps[D]}}
+			Value: schema.Value{Type: schema.Map, Items: &schema.Value{Type: schema.String, Format: "uri", Nullable: true}}, Values: artifactMaps[D], input: true}}
 	}
-	out := []Computed[Content[D]]{{Name: "artifact", Doc: "Artifact file representing the physical content", Value: uri, Values: artifactLinks[D]}}
+	out := []Computed[Content[D]]{{Name: "artifact", Doc: "Artifact file representing the physical content", Value: uri, Values: artifactLinks[D], input: true}}
 	for i, name := range digestNames {
 		out = append(out, Computed[Content[D]]{Name: name, Doc: "The " + strings.ToUpper(name) + " checksum if available.",
-			Value: schema.Value{Type: schema.String, Nullable: true},
+			Value: schema.Value{Type: schema.String},
 			Values: func(ctx context.Context, db bun.IDB, ms []*Content[D]) ([]any, error) {
 				return eachFile(ctx, db, ms, func(f unitFile) any {
 					if f.digests[i] == nil {

@@ -52,9 +52,8 @@ func (t *DistributionType[D]) declare(r *registry, owner Plugin) error {
 	d := t.declaration()
 	vs := &ViewSet[Distribution[D]]{
 		Path: d.path(owner), class: d.className(owner), kind: distributionKind, typ: d.label(owner), decl: t, labels: true,
-		Async: Create | Update | Delete,
-		Filters: append(pathFilters(), contentFilter("with_content", distributionsWith), Filter{
-			Name: "repository__in", Doc: "Multiple values may be separated by commas.", Value: manyTexts, Where: repositoriesIn}),
+		Async:   Create | Update | Delete,
+		Filters: distributionFilters(),
 		Serializer: Serializer[Distribution[D]]{
 			Validate: func(ctx context.Context, db bun.IDB, old, m *Distribution[D]) error {
 				return validDistribution(ctx, db, m)
@@ -120,6 +119,13 @@ func prefixes(path string) (out []string) {
 	return out
 }
 
+// distributionFilters are what distributions of every type can be filtered by.
+func distributionFilters() []Filter {
+	hrefs := schema.Value{Type: schema.Array, Items: &schema.Value{Type: schema.String, Format: "uuid"}}
+	return append(pathFilters(), contentFilter("with_content", distributionsWith),
+		Filter{Name: "repository__in", Doc: "Multiple values may be separated by commas.", Value: hrefs, Where: repositoriesIn})
+}
+
 func pathFilters() []Filter {
 	out := textFilters("base_path", "d.base_path")
 	keep := map[string]bool{"base_path": true, "base_path__contains": true, "base_path__icontains": true, "base_path__in": true}
@@ -163,7 +169,7 @@ func distributionFields[D any]() []Computed[Distribution[D]] {
 				return out, nil
 			}},
 		{Name: "no_content_change_since", Doc: "Timestamp since when the distributed content served by this distribution has not changed. If equals to null, no guarantee is provided about content changes.",
-			Value: schema.Value{Type: schema.String, Format: "date-time", Nullable: true}, Values: pinnedSince[D]},
+			Value: schema.Value{Type: schema.String, Format: "date-time"}, Values: pinnedSince[D]},
 	}
 }
 

@@ -78,15 +78,17 @@ func (p *plan) add(t reflect.Type, index []int, detail bool) (errs []error) {
 		case !sf.IsExported() || name == "-":
 		default:
 			f, err := newField(sf, at, detail)
-			if err == nil && p.byName[f.Name] != nil {
-				err = fmt.Errorf("is there twice (%s)", f.Name)
+			if f != nil && p.byName[f.Name] != nil {
+				err = errors.Join(err, fmt.Errorf("is there twice (%s)", f.Name))
+			}
+			if f != nil {
+				p.byName[f.Name] = f
 			}
 			if err != nil {
 				errs = append(errs, fmt.Errorf("%s.%s: %w", t, sf.Name, err))
 				continue
 			}
 			p.fields = append(p.fields, f)
-			p.byName[f.Name] = f
 		}
 	}
 	return errs
@@ -128,7 +130,7 @@ var ownNames = []string{"pulp_href", "prn", "hidden_fields"}
 // nullable finds out whether the API says that a field may be null. Of read-only fields Pulp's
 // description never does, and clients go by that.
 func (f *field) nullable(sf reflect.StructField) {
-	never := f.typ == timeType && !strings.Contains(sf.Tag.Get("bun"), "notnull") // zero
+	never := f.typ == timeType && !strings.Contains(sf.Tag.Get("bun"), "notnull") // zero is null
 	word := func(w string) bool { return slices.Contains(strings.Split(sf.Tag.Get("pulp"), ","), w) }
 	can := f.pointer || never || f.typ == rawType
 	f.Value.Nullable = word("null") || can && !f.ReadOnly && !word("notnull")
@@ -181,6 +183,8 @@ func (f *field) words(tag string) (errs []error) {
 			f.Value.Type, f.Value.Format = schema.String, "uri"
 		case "format":
 			f.Value.Format = value
+		case "type":
+			f.Value.Type = schema.Type(value)
 		default:
 			errs = append(errs, fmt.Errorf("unknown word %q in the pulp tag", word))
 		}

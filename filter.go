@@ -29,6 +29,12 @@ func (v *view[M]) declareFilters() {
 	if v.key.named {
 		v.orders["pulp_id"] = "?TableAlias.pulp_id"
 	}
+	if v.labels {
+		v.orders["pulp_labels"] = "?TableAlias.pulp_labels"
+	}
+	if _, ok := any((*M)(nil)).(typed); ok {
+		v.orders["pulp_type"] = "?TableAlias.pulp_type"
+	}
 	for _, f := range v.plan.fields {
 		column := f.expression()
 		if f.ordered() {

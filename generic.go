@@ -138,11 +138,14 @@ func (v *view[M]) deleteIn(ctx context.Context, tx bun.Tx, key int64) error {
 func (v *view[M]) taken(ctx context.Context, db bun.IDB, old, m *M) error {
 	errs := FieldErrors{}
 	for _, f := range v.codec.plan.fields {
-		value := reflect.ValueOf(m).Elem().FieldByIndex(f.index)
-		if !f.unique || f.detail || old != nil && reflect.ValueOf(old).Elem().FieldByIndex(f.index).Equal(value) {
+		if !f.unique {
 			continue
 		}
-		q := db.NewSelect().Model((*M)(nil)).Where("?TableAlias.? = ?", bun.Ident(f.column), value.Interface())
+		value := reflect.ValueOf(m).Elem().FieldByIndex(f.index).Interface()
+		if old != nil && reflect.DeepEqual(reflect.ValueOf(old).Elem().FieldByIndex(f.index).Interface(), value) {
+			continue
+		}
+		q := db.NewSelect().Model((*M)(nil)).Where("?TableAlias.? = ?", bun.Ident(f.column), value)
 		there, err := q.Exists(ctx)
 		if err != nil {
 			return err

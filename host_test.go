@@ -22,9 +22,9 @@ func TestAnyStructOfAHostHasAllOperations(t *testing.T) {
 		{"shop/parcels/", `{"number":"` + number + `"}`, number, `{"weight":9}`, "weight"},
 	} {
 		href := s.make(t, c.path, c.body)
-		require.True(t, strings.HasPrefix(href, api+c.path), href)
+		require.True(t, strings.HasPrefix(href, shopAPI+c.path), href)
 		if c.key != "" {
-			require.Equal(t, api+c.path+c.key+"/", href)
+			require.Equal(t, shopAPI+c.path+c.key+"/", href)
 		}
 		read := s.ask(t, "GET", href, "")
 		require.Equal(t, http.StatusOK, read.code, href)
@@ -40,7 +40,7 @@ func TestAnyStructOfAHostHasAllOperations(t *testing.T) {
 		require.Equal(t, []string{href}, s.names(t, c.path+"?pulp_href__in="+strings.ReplaceAll(href, "%", "%25"), "pulp_href"))
 		require.Equal(t, http.StatusNoContent, s.ask(t, "DELETE", href, "").code)
 		require.Equal(t, http.StatusNotFound, s.ask(t, "GET", href, "").code)
-		require.Equal(t, http.StatusNotFound, s.ask(t, "GET", api+c.path+"nonsense/", "").code)
+		require.Equal(t, http.StatusNotFound, s.ask(t, "GET", shopAPI+c.path+"nonsense/", "").code)
 		require.Equal(t, "0", s.ask(t, "GET", c.path, "").field(t, "count"))
 	}
 }
@@ -49,8 +49,9 @@ func TestTwoNamesOfOneKeyAreNotTheSameHref(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
 	s.make(t, "shop/buyers/", `{"email":"a@example.org"}`)
-	for _, key := range []string{"01", "+1", "1.0", "0x1"} {
+	for _, key := range []string{"01", "+1", "1.0", "0x1", "%00"} {
 		require.Equal(t, http.StatusNotFound, s.ask(t, "GET", "shop/buyers/"+key+"/", "").code, key)
+		require.Equal(t, http.StatusNotFound, s.ask(t, "GET", "shop/coupons/"+key+"/", "").code, key)
 	}
 }
 
@@ -103,7 +104,7 @@ func TestActionTakesAndGivesWhatItsTypesSay(t *testing.T) {
 	task := s.end(t, s.ask(t, "POST", href+"probe_later/", `{"word":"ab","depth":2}`))
 	require.Equal(t, "abab", task["result"])
 	require.Equal(t, href, s.ask(t, "POST", href+"renew/", "").field(t, "pulp_href"))
-	require.Equal(t, http.StatusNotFound, s.ask(t, "POST", api+"shop/orders/"+pulp.NewID().String()+"/probe/", `{"word":"a"}`).code)
+	require.Equal(t, http.StatusNotFound, s.ask(t, "POST", shopAPI+"shop/orders/"+pulp.NewID().String()+"/probe/", `{"word":"a"}`).code)
 }
 
 func TestHooksShareTheTransactionOfTheRow(t *testing.T) {

@@ -76,6 +76,9 @@ func (k tableKey) parse(text string) (any, error) {
 		return v.Elem().Interface(), err
 	}
 	if k.typ.Kind() == reflect.String {
+		if strings.ContainsRune(text, 0) {
+			return nil, errKey
+		}
 		return text, nil
 	}
 	n, err := strconv.ParseInt(text, 10, 64)

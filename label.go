@@ -42,6 +42,12 @@ type LabelName struct {
 	Key string `json:"key" validate:"required"`
 }
 
+// A labelGone is the answer of the action that removes a label.
+type labelGone struct {
+	Key   string  `json:"key" validate:"required"`
+	Value *string `json:"value" pulp:"readonly"`
+}
+
 type labeled interface{ named() *Named }
 
 func setLabel[M any](v *view[M]) Action[M] {
@@ -57,8 +63,8 @@ func setLabel[M any](v *view[M]) Action[M] {
 }
 
 func unsetLabel[M any](v *view[M]) Action[M] {
-	return Action[M]{Name: "unset_label", Summary: "Unset a label", bind: bind(func(ctx context.Context, m *M, in LabelName) (*LabelPair, error) {
-		out := &LabelPair{Key: in.Key}
+	return Action[M]{Name: "unset_label", Summary: "Unset a label", bind: bind(func(ctx context.Context, m *M, in LabelName) (*labelGone, error) {
+		out := &labelGone{Key: in.Key}
 		return out, v.relabel(ctx, m, func(l Labels) error {
 			value, ok := l[in.Key]
 			if !ok {

@@ -85,6 +85,9 @@ func (v *view[M]) filter(ctx context.Context, q *bun.SelectQuery, query url.Valu
 		if value == "" && !f.empty {
 			continue
 		}
+		if strings.ContainsRune(value, 0) { // in a statement, it would end it
+			return nil, &InputError{Field: name, Messages: []string{"Null characters are not allowed."}}
+		}
 		where, err := f.Where(ctx, value)
 		if err != nil {
 			return nil, filterError(name, err)

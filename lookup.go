@@ -24,19 +24,8 @@ func compare(name, doc string, value schema.Value, read func(string) (any, error
 	}}
 }
 
-func readText(s string) (any, error) {
-	if strings.ContainsRune(s, 0) {
-		return nil, errors.New("Null characters are not allowed.")
-	}
-	return s, nil
-}
-
-func readList(s string) (any, error) {
-	if _, err := readText(s); err != nil {
-		return nil, err
-	}
-	return bun.In(strings.Split(s, ",")), nil
-}
+func readText(s string) (any, error) { return s, nil }
+func readList(s string) (any, error) { return bun.In(strings.Split(s, ",")), nil }
 
 func readTime(s string) (any, error) {
 	t, err := parseTime(s)
@@ -79,9 +68,6 @@ const longestPattern = 10_000
 func pattern(before, after string) func(string) (any, error) {
 	escape := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 	return func(s string) (any, error) {
-		if _, err := readText(s); err != nil {
-			return nil, err
-		}
 		if len(s) > longestPattern {
 			return nil, fmt.Errorf("Ensure this value has at most %d characters.", longestPattern)
 		}

@@ -2,6 +2,7 @@ package pulp
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/uptrace/bun"
 )
@@ -26,13 +27,13 @@ func (masters) declare(r *registry, owner Plugin) error {
 		&ViewSet[Publisher[raw]]{Path: "publishers", Name: "publisher", class: "Publisher", kind: publisherKind, Ops: List, labels: true, master: true},
 		&ViewSet[Publication[raw]]{Path: "publications", Name: "publication", class: "Publication", kind: publicationKind, Ops: List, master: true,
 			Serializer: Serializer[Publication[raw]]{Computed: publicationFields[raw]()[:1]},
-			Filters:    []Filter{repositoryFilter(), contentFilter("content", publicationsWith), contentFilter("content__in", publicationsWith)},
+			Filters:    append([]Filter{repositoryFilter(), contentFilter("content", publicationsWith), contentFilter("content__in", publicationsWith)}, timeFilters("pulp_created", "p.pulp_created")...),
 			Scope:      func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("p.complete") }},
 		&ViewSet[Distribution[raw]]{Path: "distributions", Name: "distribution", class: "Distribution", kind: distributionKind, Ops: List, labels: true, master: true,
-			Serializer: Serializer[Distribution[raw]]{Computed: distributionFields[raw]()}, Filters: append(pathFilters(), contentFilter("with_content", distributionsWith))},
+			Serializer: Serializer[Distribution[raw]]{Computed: distributionFields[raw]()}, Filters: distributionFilters()},
 		&ViewSet[Version]{Path: "repository_versions", Name: "repository version", class: "RepositoryVersion", kind: versionKind, Ops: List, master: true,
 			Serializer: Serializer[Version]{Computed: []Computed[Version]{summaryField(), reportField()}},
-			Filters:    append(numberRange("number", "v.number"), contentFilter("content", versionsWith), contentFilter("content__in", versionsWith)),
+			Filters:    slices.Concat(numberRange("number", "v.number"), timeFilters("pulp_created", "v.pulp_created"), []Filter{contentFilter("content", versionsWith), contentFilter("content__in", versionsWith)}),
 			Scope:      func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("v.complete") }},
 	}
 	for _, p := range parts {

@@ -13,7 +13,7 @@ import (
 type ModifyArgs struct {
 	Add       []string `json:"add_content_units" doc:"A list of content units to add to a new repository version. This content is added after remove_content_units are removed."`
 	Remove    []string `json:"remove_content_units" doc:"A list of content units to remove from the latest repository version. You may also specify '*' as an entry to remove all content. This content is removed before add_content_units are added."`
-	Base      *int64   `json:"base_version" pulp:"writeonly,ref=repository_version" doc:"A repository version whose content will be used as the initial set of content for the new repository version"`
+	Base      *int64   `json:"base_version" pulp:"notnull,ref=repository_version" doc:"A repository version whose content will be used as the initial set of content for the new repository version"`
 	Overwrite bool     `json:"overwrite" default:"true" doc:"When false, the task fails if a unit would be replaced."`
 }
 

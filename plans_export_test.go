@@ -1,7 +1,7 @@
 package pulp
 
-// HotStatements are the statements of content that run for each batch, file or request.
-var HotStatements = map[string]string{
+// ContentStatements are the statements of content that run for each batch, file or request.
+var ContentStatements = map[string]string{
 	"known artifacts":         knownArtifactsSQL,
 	"save content":            saveContentSQL,
 	"save files":              saveFilesSQL,

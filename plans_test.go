@@ -81,13 +81,13 @@ func (h *tap) AfterQuery(_ context.Context, e *bun.QueryEvent) {
 	h.queries = append(h.queries, e.Query)
 }
 
-func TestHotStatementsReadNoTableWhole(t *testing.T) {
+func TestHotStatementsOfContentReadNoTableWhole(t *testing.T) {
 	t.Parallel()
 	s, up := newFiles(t), pulptest.NewUpstream(t)
 	look := func(when string) {
 		t.Helper()
-		for _, name := range slices.Sorted(maps.Keys(pulp.HotStatements)) {
-			s.soundPlan(t, name, when, pulp.HotStatements[name])
+		for _, name := range slices.Sorted(maps.Keys(pulp.ContentStatements)) {
+			s.soundPlan(t, name, when, pulp.ContentStatements[name])
 		}
 	}
 	analyze := func() {

@@ -51,8 +51,8 @@ type publicationFace struct {
 
 // publishRequest is the body that asks for a publication of type D.
 type publishRequest[D any] struct {
-	Version    *int64 `json:"repository_version" pulp:"ref=repository_version" doc:"The version to publish."`
-	Repository *int64 `json:"repository" pulp:"writeonly,ref=repository" doc:"The repository whose latest version to publish."`
+	Version    *int64 `json:"repository_version" pulp:"notnull,ref=repository_version" doc:"The version to publish."`
+	Repository *int64 `json:"repository" pulp:"notnull,ref=repository" doc:"The repository whose latest version to publish."`
 	Detail     D      `bun:"detail,type:json" json:"detail"`
 }
 
@@ -172,7 +172,7 @@ FROM publication p JOIN repository_version v ON v.id = p.version_id WHERE p.id I
 func publicationFields[D any]() []Computed[Publication[D]] {
 	uri := schema.Value{Type: schema.String, Format: "uri"}
 	return []Computed[Publication[D]]{
-		{Name: "repository", Doc: "A URI of the repository to be published.", Value: uri,
+		{Name: "repository", Doc: "A URI of the repository to be published.", Value: uri, input: true,
 			Values: func(ctx context.Context, db bun.IDB, ms []*Publication[D]) ([]any, error) {
 				return publicationLinks(ctx, db, repositoryKind, idsOf(ms, func(m *Publication[D]) int64 { return m.ID }))
 			}},

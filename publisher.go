@@ -20,8 +20,8 @@ type Publisher[D any] struct {
 
 // publishWith is the body of the action that publishes with a publisher.
 type publishWith struct {
-	Version    *int64 `json:"repository_version" pulp:"ref=repository_version" doc:"The version to publish."`
-	Repository *int64 `json:"repository" pulp:"ref=repository" doc:"The repository whose latest version to publish."`
+	Version    *int64 `json:"repository_version" pulp:"notnull,ref=repository_version" doc:"The version to publish."`
+	Repository *int64 `json:"repository" pulp:"notnull,ref=repository" doc:"The repository whose latest version to publish."`
 }
 
 // declarePublishers declares the publishers of a type of publication.

@@ -44,6 +44,9 @@ func decodeKind(raw json.RawMessage, v reflect.Value) error {
 	case v.Type() == timeType || v.Type() == stdTime:
 		return decodeTime(text, v)
 	case v.Type() == rawType:
+		if (strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[")) && json.Valid([]byte(text)) {
+			raw = json.RawMessage(text) // a form's way to send an object or a list
+		}
 		v.SetBytes(bytes.Clone(raw))
 		return nil
 	case textual(v.Type()):

@@ -20,20 +20,27 @@ import (
 //	                   also tell the API's description
 //	default:"..."      what a field gets that the client does not name
 //	doc:"..."          a sentence for the API's description
-//	pulp:"..."         words separated by commas: readonly, writeonly (it is stored and never
-//	                   leaves; hidden_fields says whether it is set), immutable (after create),
-//	                   hidden (nobody sees or sets it), unique, filter (lists can be filtered by it), ref=KIND (an int64 that
-//	                   clients see as href), raw (blanks at the ends are kept), blank (may be
-//	                   empty); for content: key (part of the natural key), slot (a version
-//	                   holds one unit for each value)
+//	pulp:"..."         words separated by commas:
+//	                   readonly; writeonly (it is stored and never leaves; hidden_fields says
+//	                   whether it is set); immutable (after create); hidden (nobody sees or
+//	                   sets it); unique; filter or filter=NAME (lists can be filtered by it);
+//	                   ref=KIND (an int64 that clients see as href: of a kind of this package,
+//	                   or of the model of the view set at that path); raw (blanks at the ends
+//	                   are kept); blank (may be empty); notnull (a pointer that a client may
+//	                   leave out but not set to null); null, format=F and type=T for the API's
+//	                   description; for content: key (part of the natural key), slot (a
+//	                   version holds one unit for each value)
 //
-// A pointer is a field that may be null. A [Secret] is write-only and stored sealed.
+// A pointer is a field that may be null; so is a [Time] whose bun tag does not say notnull. A
+// [Secret] is write-only and stored sealed. Other types are JSON as encoding/json has it.
 type Serializer[M any] struct {
 	// Validate looks at an object before it is written; old is nil on create. It returns
 	// [FieldErrors] for what the client did wrong.
 	Validate func(ctx context.Context, db bun.IDB, old, new *M) error
 	// Computed are fields that no column holds.
 	Computed []Computed[M]
+
+	described []schema.Field // that the API's description has and no answer
 }
 
 // A Computed field is made for a whole page at once, so that a list costs a fixed number of
@@ -44,6 +51,8 @@ type Computed[M any] struct {
 	Value schema.Value
 	// Values returns one value for each of ms, in their order.
 	Values func(ctx context.Context, db bun.IDB, ms []*M) ([]any, error)
+
+	input bool // clients may send it when they create an object
 }
 
 // A codec is a Serializer made ready for one App.
@@ -170,8 +179,9 @@ func (c *codec[M]) object(name string) *schema.Object {
 		o.Fields = append(o.Fields, schema.Field{Name: "hidden_fields", ReadOnly: true, Value: hiddenValue(), Doc: "The write-only fields, and whether they are set."})
 	}
 	for _, x := range c.Computed {
-		o.Fields = append(o.Fields, schema.Field{Name: x.Name, Doc: x.Doc, Value: x.Value, ReadOnly: true})
+		o.Fields = append(o.Fields, schema.Field{Name: x.Name, Doc: x.Doc, Value: x.Value, ReadOnly: !x.input})
 	}
+	o.Fields = append(o.Fields, c.described...)
 	return o
 }
 

@@ -44,14 +44,14 @@ type (
 		ContentApps     []statusApp     `json:"online_content_apps"`
 		Database        connectionState `json:"database_connection"`
 		Redis           connectionState `json:"redis_connection"`
-		Storage         *statusStorage  `json:"storage"`
+		Storage         *statusStorage  `json:"storage" pulp:"notnull"`
 		ContentSettings contentSettings `json:"content_settings"`
 		DomainEnabled   bool            `json:"domain_enabled"`
 	}
 	statusApp struct {
-		Name          string            `json:"name"`
-		LastHeartbeat Time              `json:"last_heartbeat"`
-		Versions      map[string]string `json:"versions"`
+		Name          string            `json:"name" pulp:"readonly"`
+		LastHeartbeat Time              `json:"last_heartbeat" pulp:"readonly"`
+		Versions      map[string]string `json:"versions" pulp:"readonly"`
 	}
 	connectionState struct {
 		Connected bool `json:"connected"`

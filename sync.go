@@ -18,7 +18,7 @@ import (
 
 // SyncArgs is what every request to sync may say. A plugin embeds it in its own.
 type SyncArgs struct {
-	Remote *int64 `json:"remote" pulp:"writeonly,ref=remote" doc:"A remote to sync from. This will override a remote set on repository."`
+	Remote *int64 `json:"remote" pulp:"notnull,ref=remote" doc:"A remote to sync from. This will override a remote set on repository."`
 	Mirror bool   `json:"mirror" default:"false" doc:"If true, synchronization will remove all content that is not present in the remote repository. If false, sync will be additive only."`
 }
 

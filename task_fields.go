@@ -15,7 +15,7 @@ type progressView struct {
 	State   string  `json:"state" pulp:"readonly"`
 	Total   *int64  `json:"total" pulp:"readonly"`
 	Done    int64   `json:"done" pulp:"readonly"`
-	Suffix  *string `json:"suffix" pulp:"readonly"`
+	Suffix  *string `json:"suffix" pulp:"readonly,null"`
 }
 
 const progressSQL = `SELECT task_id, message, code, state, total, done, suffix FROM progress_report

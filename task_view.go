@@ -17,13 +17,13 @@ type TaskRecord struct {
 	bun.BaseModel `bun:"table:task,alias:t"`
 	Base
 	State      State           `bun:"state" json:"state" pulp:"readonly" validate:"oneof=waiting skipped running completed failed canceled canceling" doc:"The current state of the task. The possible values include: 'waiting', 'skipped', 'running', 'completed', 'failed', 'canceled' and 'canceling'."`
-	Name       string          `bun:"name" json:"name" pulp:"readonly" validate:"required" doc:"The name of task."`
-	LoggingCID string          `bun:"logging_cid" json:"logging_cid" pulp:"readonly" doc:"The logging correlation id associated with this task"`
+	Name       string          `bun:"name" json:"name" validate:"required" doc:"The name of task."`
+	LoggingCID string          `bun:"logging_cid" json:"logging_cid" validate:"required" doc:"The logging correlation id associated with this task"`
 	Owner      *int64          `bun:"created_by,scanonly" json:"created_by" pulp:"readonly,ref=account" doc:"User who dispatched this task."`
 	Unblocked  *Time           `bun:"unblocked_at" json:"unblocked_at" pulp:"readonly,filter" doc:"Timestamp of when this task was identified ready for pickup."`
 	Started    *Time           `bun:"started_at" json:"started_at" pulp:"readonly,filter" doc:"Timestamp of when this task started execution."`
 	Finished   *Time           `bun:"finished_at" json:"finished_at" pulp:"readonly,filter" doc:"Timestamp of when this task stopped execution."`
-	Error      json.RawMessage `bun:"error,type:json" json:"error" pulp:"readonly" doc:"A JSON Object of a fatal error encountered during the execution of this task."`
+	Error      json.RawMessage `bun:"error,type:json" json:"error" pulp:"readonly,type=object" doc:"A JSON Object of a fatal error encountered during the execution of this task."`
 	ParentID   *int64          `bun:"parent_id" json:"parent_task" pulp:"readonly,ref=task" doc:"The parent task that spawned this task."`
 	Record     []string        `bun:"record,type:json" json:"reserved_resources_record" pulp:"readonly" doc:"A list of resources required by that task."`
 	Result     json.RawMessage `bun:"result,type:json" json:"result" pulp:"readonly" doc:"The result of this task."`
@@ -44,9 +44,9 @@ func taskViews() *ViewSet[TaskRecord] {
 	vs := &ViewSet[TaskRecord]{
 		Path: "tasks", Name: "task", class: "Task", kind: taskKind, Ops: List | Read, minimal: minimalTask,
 		Serializer: Serializer[TaskRecord]{Computed: []Computed[TaskRecord]{
-			{Name: "worker", Doc: "Deprecated: always null.", Value: schema.Value{Type: schema.String, Format: "uri", Nullable: true}, Values: none(nil)},
+			{Name: "worker", Doc: "Deprecated: always null.", Value: uri, Values: none(nil)},
 			{Name: "child_tasks", Doc: "Any tasks spawned by this task.", Value: schema.Value{Type: schema.Array, Items: &uri}, Values: childTasks},
-			{Name: "task_group", Doc: "The task group that this task is a member of.", Value: schema.Value{Type: schema.String, Format: "uri", Nullable: true}, Values: none(nil)},
+			{Name: "task_group", Doc: "The task group that this task is a member of.", Value: uri, Values: none(nil)},
 			{Name: "progress_reports", Value: schema.Value{Type: schema.Array, Items: &schema.Value{Type: schema.Map, Object: objectOf[progressView]("ProgressReport")}}, Values: taskProgress},
 			{Name: "created_resources", Doc: "Resources created by this task.", Value: schema.Value{Type: schema.Array, Items: &uri}, Values: createdHrefs},
 			{Name: "created_resource_prns", Doc: "Resource PRNs created by this task.", Value: schema.Value{Type: schema.Array, Items: &schema.Value{Type: schema.String}}, Values: createdPRNs},

@@ -27,8 +27,8 @@ type UploadCommit struct {
 }
 
 type uploadChunk struct {
-	Offset int64 `json:"offset"`
-	Size   int64 `json:"size"`
+	Offset int64 `json:"offset" pulp:"readonly"`
+	Size   int64 `json:"size" pulp:"readonly"`
 }
 
 type commitArgs struct {
@@ -45,11 +45,13 @@ func uploadViews() *ViewSet[UploadSession] {
 		Actions: []Action[UploadSession]{Do("commit", commitUpload)},
 		Serializer: Serializer[UploadSession]{Computed: []Computed[UploadSession]{{
 			Name: "chunks", Value: schema.Value{Type: schema.Array, Items: &schema.Value{Type: schema.Map, Object: objectOf[uploadChunk]("UploadChunk")}},
-			Values: chunksOf}}},
+			Values: chunksOf}},
+			// Pulp describes it and never sends it.
+			described: []schema.Field{{Name: "completed", ReadOnly: true, Value: schema.Value{Type: schema.String, Format: "date-time"}}}},
 	}
 	vs.extra = func(v *view[UploadSession], owner Plugin) []Operation {
 		body := &schema.Object{Name: "UploadChunk", Fields: []schema.Field{fileField(true),
-			{Name: "sha256", Value: schema.Value{Type: schema.String}, Doc: "The SHA-256 checksum of the chunk if available."}}}
+			{Name: "sha256", Value: schema.Value{Type: schema.String, Nullable: true}, WriteOnly: true, Doc: "The SHA-256 checksum of the chunk if available."}}}
 		return []Operation{v.operation(owner, "update", "", true, Operation{
 			Method: "PUT", Summary: "Upload a file chunk", Form: true, Body: body, Answer: v.codec.object("Upload"), Codes: []AnswerKind{OK},
 			Header: []schema.Parameter{{Name: "Content-Range", Value: Text(), Doc: "The Content-Range header specifies the location of the file chunk within the file."}},

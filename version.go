@@ -17,7 +17,7 @@ type Version struct {
 	Base
 	RepositoryID  int64  `bun:"repository_id" json:"repository" pulp:"readonly,ref=repository"`
 	Number        int64  `bun:"number" json:"number" pulp:"readonly"`
-	BaseVersionID *int64 `bun:"base_version_id" json:"base_version" pulp:"ref=repository_version" doc:"A repository version whose content was used as the initial set of content for this repository version."`
+	BaseVersionID *int64 `bun:"base_version_id" json:"base_version" pulp:"notnull,ref=repository_version" doc:"A repository version whose content was used as the initial set of content for this repository version."`
 	Complete      bool   `bun:"complete" json:"-"`
 }
 

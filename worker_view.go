@@ -46,7 +46,7 @@ func workerViews() *ViewSet[WorkerRecord] {
 		},
 		Serializer: Serializer[WorkerRecord]{Computed: []Computed[WorkerRecord]{{
 			Name: "current_task", Doc: "The task this worker is currently executing, or empty if the worker is not currently assigned to a task.",
-			Value: schema.Value{Type: schema.String, Format: "uri", Nullable: true}, Values: currentTasks}}},
+			Value: schema.Value{Type: schema.String, Format: "uri"}, Values: currentTasks}}},
 	}
 }
 

@@ -42,10 +42,7 @@ func dial(ctx context.Context, c config, file string, pragmas ...string) (*link,
 	if !strings.HasPrefix(name, "/") {
 		name = "/" + name // C:/data becomes file:///C:/data
 	}
-	d, err := newDriver()
-	if err == nil && c.functions != nil {
-		err = c.functions(d)
-	}
+	d, err := newDriver(c)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}

@@ -49,9 +49,7 @@ func open(t testing.TB, dir string, options ...sqlite.Option) *sqlite.DB {
 	if dir == "" {
 		dir = t.TempDir()
 	}
-	db, err := sqlite.Open(dir, append(options, sqlite.Functions(func(d *modernc.Driver) error {
-		return d.RegisterScalarFunction("during", 1, during)
-	}))...)
+	db, err := sqlite.Open(dir, append(options, sqlite.Function("during", 1, during))...)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	_, err = db.Writer().Exec(`CREATE TABLE IF NOT EXISTS item (id INTEGER PRIMARY KEY, name TEXT UNIQUE)`)

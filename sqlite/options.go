@@ -22,7 +22,7 @@ type config struct {
 	idleLimit   time.Duration
 	slowLimit   time.Duration
 	busyTimeout time.Duration
-	functions   func(*modernc.Driver) error // further SQL functions, of tests; nil for none
+	functions   map[string]*modernc.FunctionImpl // beside SQLite's and ours
 }
 
 func configure(options []Option) config {

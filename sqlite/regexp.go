@@ -19,9 +19,15 @@ const (
 type patterns map[string]*regexp.Regexp
 
 // newDriver makes a driver of its own for one connection, with what SQLite leaves to programs:
-// the function behind "text REGEXP pattern", in Go's syntax. NULL matches nothing.
-func newDriver() (*modernc.Driver, error) {
+// the function behind "text REGEXP pattern", in Go's syntax. NULL matches nothing. The driver
+// that the whole process shares stays as it is.
+func newDriver(c config) (*modernc.Driver, error) {
 	d, known := &modernc.Driver{}, patterns{}
+	for name, f := range c.functions {
+		if err := d.RegisterFunction(name, f); err != nil {
+			return nil, err
+		}
+	}
 	return d, d.RegisterDeterministicScalarFunction("regexp", 2, func(_ *modernc.FunctionContext, args []driver.Value) (driver.Value, error) {
 		return known.match(args[0], args[1])
 	})

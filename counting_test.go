@@ -1,0 +1,152 @@
+package pulp_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/gopulp/pulp"
+	"github.com/gopulp/pulp/httpapi"
+	"github.com/gopulp/pulp/plugins/file"
+	"github.com/gopulp/pulp/sqlite"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/sqlitedialect"
+)
+
+// counted is a database whose reading statements are counted.
+type counted struct {
+	*sqlite.DB
+	reader *bun.DB
+	n      *atomic.Int64
+}
+
+func (c *counted) Reader() *bun.DB { return c.reader }
+
+// counting lends the connections of a pool to another one, and counts.
+type counting struct {
+	pool *sql.DB
+	n    *atomic.Int64
+}
+
+func (c *counting) Driver() driver.Driver { return nil }
+
+func (c *counting) Connect(ctx context.Context) (driver.Conn, error) {
+	lent, err := c.pool.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &countingConn{lent: lent, n: c.n}
+	return out, lent.Raw(func(inner any) error {
+		out.Conn = inner.(driver.Conn)
+		return nil
+	})
+}
+
+type countingConn struct {
+	driver.Conn
+	lent *sql.Conn
+	n    *atomic.Int64
+}
+
+func (c *countingConn) Close() error { return c.lent.Close() }
+
+func (c *countingConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	c.n.Add(1)
+	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+}
+
+// openCounted opens an App with the file plugin and the shop, whose tasks run in the test.
+func openCounted(t *testing.T) (*shop, *atomic.Int64) {
+	t.Helper()
+	db, err := sqlite.Open(t.TempDir(), sqlite.Synchronous(sqlite.Off))
+	require.NoError(t, err)
+	_, err = db.Writer().DB.ExecContext(t.Context(), shopSchema)
+	require.NoError(t, err)
+	c := &counted{DB: db, n: &atomic.Int64{}}
+	c.reader = bun.NewDB(sql.OpenDB(&counting{db.Reader().DB, c.n}), sqlitedialect.New())
+	c.reader.DB.SetMaxOpenConns(1)
+	app, err := pulp.Open(t.Context(), c, pulp.Config{AdminPassword: "secret", Workers: -1, Parts: shopParts, Plugins: []pulp.Plugin{file.Plugin()}})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, c.reader.Close())
+		require.NoError(t, app.Close())
+	})
+	// Who asks is known without a query.
+	known := func(*http.Request) (pulp.Caller, error) { return pulp.Caller{Username: "admin"}, nil }
+	return &shop{App: app, Handler: httpapi.Handler(app, httpapi.Authenticators(known))}, c.n
+}
+
+const fillSQL = `
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60) INSERT INTO %s SELECT %s FROM n;`
+
+// fillTables writes 60 rows of every kind, each with all that it can refer to.
+func fillTables(t *testing.T, s *shop) {
+	t.Helper()
+	typ := func(kind string) string {
+		return "(SELECT id FROM type WHERE kind = '" + kind + "' AND name = 'file.file')"
+	}
+	const base = "pulp_id, domain_id, created_by, pulp_created, pulp_last_updated"
+	const values = "randomblob(16), 1, 1, i * 1000000, i * 1000000"
+	for _, f := range [][2]string{
+		{"artifact (" + base + ", size, sha256, touched)", values + ", i, printf('%064x', i), 0"},
+		{"upload (" + base + ", size)", values + ", i"},
+		{"upload_chunk (upload_id, start, size, sha256)", "i, 0, i, 'x'"},
+		{"remote (" + base + ", pulp_type, name, url, policy, tls_validation)", values + ", " + typ("remote") + ", 'r' || i, 'http://x', 'immediate', 1"},
+		{"repository (" + base + ", pulp_type, name, remote_id)", values + ", " + typ("repository") + ", 'r' || i, i"},
+		{"repository_version (" + base + ", repository_id, number, complete)", values + ", i, 0, 1"},
+		{"repository_version (" + base + ", repository_id, number, complete, base_version_id)", values + ", 1, i, 1, i"},
+		{"version_count (version_id, what, pulp_type, count)", "i, 'P', " + typ("content") + ", i"},
+		{"content (" + base + ", pulp_type, key, slot, touched, detail)", values + ", " + typ("content") + `, randomblob(16), randomblob(16), 0, '{"relative_path":"f","digest":"d"}'`},
+		{"content_artifact (content_id, artifact_id, relative_path)", "i, i, 'f' || i"},
+		{"publisher (" + base + ", pulp_type, name)", values + ", " + typ("publisher") + ", 'p' || i"},
+		{"publication (" + base + ", pulp_type, version_id, publisher_id, complete)", values + ", " + typ("publication") + ", i, i, 1"},
+		{"distribution (" + base + ", pulp_type, name, base_path, publication_id)", values + ", " + typ("distribution") + ", 'd' || i, 'd' || i, i"},
+		{"task (" + base + ", name, state, parent_id, exclusive, shared, record, args, finished_at)", values + `, 'x', 'completed', i, '[]', '[]', '["prn"]', x'', 1`},
+		{"progress_report (task_id, code, message, state, done, position)", "i, 'c', 'm', 'completed', 1, 0"},
+		{"created_resource (task_id, position, kind, object_id)", "i, 0, 'repository', i"},
+		{"worker (pulp_id, name, pulp_created, pulp_last_updated, last_heartbeat)", "randomblob(16), 'w' || i, 1, 1, 1"},
+		{"shop_buyer (email, city, street)", "'a' || i || '@b.c', 'c' || i, 's'"},
+		{"shop_order (" + base + ", name, state, raw, amount, small, gift, buyer_id, remote_id)", values + ", 'o' || i, 'new', '', 1, 1, 0, i, i"},
+		{"shop_coupon (code, percent)", "'c' || i, i"},
+		{"shop_parcel (number, weight)", "'0194b8e9-5425-799b-ad0a-86c71e16' || printf('%04d', i), i"},
+	} {
+		_, err := s.DB().Writer().DB.ExecContext(t.Context(), fmt.Sprintf(fillSQL, f[0], f[1]))
+		require.NoError(t, err, f[0])
+	}
+}
+
+func TestListCostsTheSameStatementsForOneObjectAndForFifty(t *testing.T) {
+	t.Parallel()
+	s, n := openCounted(t)
+	fillTables(t, s)
+	var repository pulp.ID
+	require.NoError(t, s.DB().Writer().DB.QueryRowContext(t.Context(), "SELECT pulp_id FROM repository WHERE id = 1").Scan(&repository))
+	cost := func(path string, limit int) int64 {
+		before := n.Load()
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest("GET", fmt.Sprintf("%s%s?limit=%d", shopAPI, path, limit), nil))
+		require.Equal(t, http.StatusOK, w.Code, "%s: %s", path, w.Body)
+		require.Len(t, reply{w.Code, w.Body.String()}.object(t)["results"], limit, path)
+		return n.Load() - before
+	}
+	lists := 0
+	for _, op := range s.Operations() {
+		if !op.Many {
+			continue
+		}
+		lists++
+		path := strings.Replace(op.Path, "{pk}", repository.String(), 1)
+		one, fifty := cost(path, 1), cost(path, 50)
+		assert.Equal(t, one, fifty, path)
+		assert.LessOrEqual(t, fifty, int64(10), path)
+	}
+	require.Greater(t, lists, 20)
+}

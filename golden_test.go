@@ -1,0 +1,122 @@
+package pulp_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/gopulp/pulp/plugins/file"
+	"github.com/stretchr/testify/require"
+)
+
+// TestRESTIsAsRecorded plays the requests of each testdata/rest/*.golden against an App with
+// the file plugin, and compares the answers with what stands below the dashes. After an answer
+// that names a task, the task's end is waited for. Ids are numbered in the order in which they
+// appear, and requests name them so. UPDATE_GOLDEN=1 writes the answers into the files.
+func TestRESTIsAsRecorded(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/rest/*.golden")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, name := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".golden"), func(t *testing.T) {
+			t.Parallel()
+			data, err := os.ReadFile(name)
+			require.NoError(t, err)
+			s, n := openShop(t, file.Plugin()), &numbers{ids: map[string]string{}}
+			var got strings.Builder
+			for _, step := range strings.Split(string(data), ">>> ")[1:] {
+				asked, _, _ := strings.Cut(step, "-----\n")
+				fmt.Fprintf(&got, ">>> %s-----\n%s\n", asked, n.play(t, s, asked))
+			}
+			if os.Getenv("UPDATE_GOLDEN") != "" {
+				require.NoError(t, os.WriteFile(name, []byte(got.String()), 0o644))
+				return
+			}
+			require.Equal(t, string(data), got.String())
+		})
+	}
+}
+
+// numbers gives what differs from run to run a name that does not.
+type numbers struct {
+	ids   map[string]string // id → "<1>"
+	known []string
+}
+
+var (
+	anID      = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	anOldID   = regexp.MustCompile(`<(\d+)>`)
+	volatiles = []struct {
+		re   *regexp.Regexp
+		with string
+	}{
+		{regexp.MustCompile(`"\d{4}-\d\d-\d\dT[0-9:.]+Z"`), `"<time>"`},
+		{regexp.MustCompile(`"\d+@[^"]+"`), `"<worker>"`},
+		{regexp.MustCompile(`("logging_cid": )"[^"]+"`), `$1"<cid>"`},
+		{regexp.MustCompile(`("(?:total|used|free)": )\d{4,}`), `$1"<bytes>"`},
+	}
+)
+
+// play sends a request: a line with method and path, headers, and a body.
+func (n *numbers) play(t *testing.T, s *shop, asked string) string {
+	t.Helper()
+	asked = anOldID.ReplaceAllStringFunc(asked, func(old string) string {
+		var i int
+		fmt.Sscanf(old, "<%d>", &i)
+		require.LessOrEqual(t, i, len(n.known), asked)
+		return n.known[i-1]
+	})
+	line, rest, _ := strings.Cut(asked, "\n")
+	method, path, _ := strings.Cut(line, " ")
+	header := http.Header{"Content-Type": {"application/json"}}
+	for rest != "" {
+		h, below, _ := strings.Cut(rest, "\n")
+		name, value, ok := strings.Cut(h, ": ")
+		if !ok || strings.HasPrefix(h, "{") || strings.HasPrefix(h, "-") {
+			break
+		}
+		header.Set(name, value)
+		rest = below
+	}
+	if strings.HasPrefix(header.Get("Content-Type"), "multipart") {
+		rest = strings.ReplaceAll(rest, "\n", "\r\n")
+	}
+	r := httptest.NewRequest(method, shopAPI+path, strings.NewReader(rest))
+	r.Header = header
+	r.SetBasicAuth("admin", "secret")
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	if w.Code == http.StatusAccepted {
+		s.end(t, reply{w.Code, w.Body.String()})
+	}
+	return n.normal(t, w)
+}
+
+func (n *numbers) normal(t *testing.T, w *httptest.ResponseRecorder) string {
+	t.Helper()
+	text := w.Body.String()
+	if json.Valid(w.Body.Bytes()) {
+		var b bytes.Buffer
+		require.NoError(t, json.Indent(&b, w.Body.Bytes(), "", "  "))
+		text = b.String()
+	}
+	text = anID.ReplaceAllStringFunc(text, func(id string) string {
+		if n.ids[id] == "" {
+			n.known = append(n.known, id)
+			n.ids[id] = fmt.Sprintf("<%d>", len(n.known))
+		}
+		return n.ids[id]
+	})
+	for _, v := range volatiles {
+		text = v.re.ReplaceAllString(text, v.with)
+	}
+	return fmt.Sprintf("%d %s\n%s\n", w.Code, w.Header().Get("Content-Type"), text)
+}
