@@ -44,7 +44,7 @@ func corePlugin() Plugin {
 		generalCreate, generalUpdate, quickDelete, generalDelete,
 		modifyTask, deleteVersionTask, createContentTask, commitUploadTask,
 		artifactViews(), uploadViews(), taskViews(), workerViews(),
-		masterViews(), statusOperation{},
+		masterViews(), statusOperation{}, taskOperations{},
 	}}
 }
 

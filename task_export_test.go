@@ -86,7 +86,7 @@ func HotStatements() map[string]string {
 		"claimTask": claimTask, "fence": fence, "endTask": endTask, "endInline": endInline, "insertCreated": insertCreated,
 		"deleteReservations": deleteReservations, "anyWaits": anyWaits, "release": release,
 		"findTask": findTask, "cancelWaiting": cancelWaiting, "cancelRunning": cancelRunning,
-		"readOutcome": readOutcome, "findUnique": findUnique, "retryTask": retryTask, "requeueTask": requeueTask, "deleteReports": deleteReports, "nextOfLimit": nextOfLimit,
+		"readOutcome": readOutcome, "findUnique": findUnique, "findBlocked": findBlocked, "olderTasks": olderTasks, "retryTask": retryTask, "requeueTask": requeueTask, "deleteReports": deleteReports, "nextOfLimit": nextOfLimit,
 		"dueTasks": dueTasks, "nextDue": nextDue, "admitTask": admitTask, "isRunnable": isRunnable, "writeProgress": writeProgress, "closeReport": closeReport,
 		"beatWorker": beatWorker, "endLost": endLost, "endReports": endReports,
 	}
@@ -102,3 +102,6 @@ func SweepStatements() map[string]string {
 
 // ReleaseLimit is how many tasks one transaction unblocks.
 const ReleaseLimit = releaseLimit
+
+// ResourceNumber is the number of a resource.
+func ResourceNumber(name string) int64 { return resourceNumber(name) }
