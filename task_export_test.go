@@ -86,7 +86,8 @@ func HotStatements() map[string]string {
 		"claimTask": claimTask, "fence": fence, "endTask": endTask, "endInline": endInline, "insertCreated": insertCreated,
 		"deleteReservations": deleteReservations, "anyWaits": anyWaits, "release": release,
 		"findTask": findTask, "cancelWaiting": cancelWaiting, "cancelRunning": cancelRunning,
-		"readOutcome": readOutcome, "findUnique": findUnique, "findBlocked": findBlocked, "olderTasks": olderTasks, "retryTask": retryTask, "requeueTask": requeueTask, "deleteReports": deleteReports, "nextOfLimit": nextOfLimit,
+		"readOutcome": readOutcome, "findUnique": findUnique, "findGroup": findGroup, "groupCounts": groupCounts, "groupOpen": groupOpen,
+		"jobGroup": jobGroup, "addToGroupReport": addToGroupReport, "startGroupReport": startGroupReport, "findBlocked": findBlocked, "olderTasks": olderTasks, "retryTask": retryTask, "requeueTask": requeueTask, "deleteReports": deleteReports, "nextOfLimit": nextOfLimit,
 		"dueTasks": dueTasks, "nextDue": nextDue, "admitTask": admitTask, "isRunnable": isRunnable, "writeProgress": writeProgress, "closeReport": closeReport,
 		"beatWorker": beatWorker, "endLost": endLost, "endReports": endReports,
 	}
