@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-const findTask = `SELECT id, state, message, exclusive, shared, record FROM task WHERE pulp_id = ?`
+const findTask = `SELECT id, state, message, exclusive, shared, record, limits, ifnull(ticket, id) FROM task WHERE pulp_id = ?`
 
-const cancelWaiting = `UPDATE task SET state = 'canceled', finished_at = ?1, pulp_last_updated = ?1, message = NULL WHERE id = ?2`
+const cancelWaiting = `UPDATE task SET state = 'canceled', finished_at = ?1, pulp_last_updated = ?1, message = NULL, run_at = NULL WHERE id = ?2`
 
 const cancelRunning = `UPDATE task SET state = 'canceling', pulp_last_updated = ? WHERE id = ?`
 
@@ -25,7 +25,8 @@ func (a *App) Cancel(ctx context.Context, id ID) error {
 	var rest bool
 	err := a.inTx(ctx, func(ctx context.Context, s *scope) error {
 		row := s.tx.Tx.QueryRowContext(ctx, findTask, id)
-		err := row.Scan(&task.id, &task.state, &task.message, &task.reserved.exclusive, &task.reserved.shared, &task.reserved.record)
+		err := row.Scan(&task.id, &task.state, &task.message, &task.reserved.exclusive, &task.reserved.shared, &task.reserved.record,
+			&task.reserved.limits, &task.reserved.ticket)
 		switch {
 		case noRows(err):
 			return ErrNotFound

@@ -3,13 +3,15 @@ package pulp
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
-// claimTask makes a task running that is known to be runnable, unless somebody was quicker.
+// claimTask makes a task running that is known to be runnable, unless somebody was quicker or
+// its type is paused.
 const claimTask = `UPDATE task SET state = 'running', worker_id = ?1, attempt = attempt + 1, started_at = ?2, pulp_last_updated = ?2,
   unblocked_at = ifnull(unblocked_at, ?2), message = NULL
-WHERE id = ?3 AND state = 'waiting'
-RETURNING pulp_id, name, attempt, exclusive, shared, record, created_by, logging_cid, args`
+WHERE id = ?3 AND state = 'waiting' AND run_at IS NULL AND NOT EXISTS (SELECT 1 FROM paused_type p WHERE p.name = task.name)
+RETURNING pulp_id, name, attempt, exclusive, shared, record, limits, ifnull(ticket, id), created_by, logging_cid, args, ifnull(timeout, 0)`
 
 // next claims the first ready task for a slot in use; nil if there is none. While the database
 // fails, it tries again.
@@ -45,18 +47,20 @@ func (p *pool) pop(ctx context.Context, s *scope) (*Job, error) {
 	return nil, nil
 }
 
-// claim makes a task running in s; nil if it is not waiting.
+// claim makes a task running in s; nil if it is not waiting, or paused.
 func (p *pool) claim(ctx context.Context, s *scope, task int64) (*Job, error) {
 	as := assignment{id: task, worker: p.worker}
+	var micros int64
 	row := s.tx.Tx.QueryRowContext(ctx, claimTask, p.worker, p.app.now(), task)
 	err := row.Scan(&as.pulpID, &as.name, &as.attempt, &as.reserved.exclusive, &as.reserved.shared, &as.reserved.record,
-		&as.createdBy, &as.cid, &as.sealed)
+		&as.reserved.limits, &as.reserved.ticket, &as.createdBy, &as.cid, &as.sealed, &micros)
 	if noRows(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("claim task %d: %w", task, err)
 	}
+	as.timeout = time.Duration(micros) * time.Microsecond
 	j := p.newJob(as)
 	s.onRollback(j.forget)
 	return j, nil
@@ -66,6 +70,7 @@ func (p *pool) claim(ctx context.Context, s *scope, task int64) (*Job, error) {
 type released struct {
 	id       int64
 	priority int
+	ticket   int64
 }
 
 // pass hands tasks that have just become runnable to free slots, and the rest to the ready
@@ -75,12 +80,15 @@ func (a *App) pass(ctx context.Context, s *scope, tasks []released, own bool) (n
 	p := a.pool
 	straight := a.ready.isEmpty()
 	for _, t := range tasks {
+		claimed := false
 		switch {
 		case straight && own && next == nil && p.accepts():
 			next, err = p.claim(ctx, s, t.id)
+			claimed = next != nil
 		case straight && p.take():
-			err = p.claimFor(ctx, s, t.id)
-		default:
+			claimed, err = p.claimFor(ctx, s, t.id)
+		}
+		if err == nil && !claimed {
 			err = a.push(ctx, s.tx, t.id, t.priority)
 		}
 		if err != nil {
@@ -97,13 +105,13 @@ func (a *App) pass(ctx context.Context, s *scope, tasks []released, own bool) (n
 }
 
 // claimFor claims a task for a slot that the caller has taken, to start after the commit.
-func (p *pool) claimFor(ctx context.Context, s *scope, task int64) error {
+func (p *pool) claimFor(ctx context.Context, s *scope, task int64) (claimed bool, err error) {
 	j, err := p.claim(ctx, s, task)
 	if j == nil {
 		p.give()
-		return err
+		return false, err
 	}
 	s.onRollback(p.give)
 	s.onCommit(func() { p.launch(j) })
-	return nil
+	return true, nil
 }

@@ -1,6 +1,7 @@
 package pulp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ func (p *pool) perform(j *Job) outcome {
 		return failed(fmt.Errorf("this App has no task type %q", j.name))
 	}
 	if cause := context.Cause(j.ctx); cause != nil {
-		return ended(Failed, reasonShutdown) // if it was canceled, finish says so
+		return aborted(reasonShutdown) // if it was canceled, finish says so
 	}
 	if j.plain == nil {
 		var err error
@@ -35,7 +36,7 @@ func (p *pool) perform(j *Job) outcome {
 	if typ.run == nil {
 		return outcome{}
 	}
-	ctx, stop := typ.limit(j.ctx)
+	ctx, stop := j.limit(j.ctx, typ)
 	defer stop()
 	var result []byte
 	done := spawn(j.Log(), func() (err error) {
@@ -45,20 +46,21 @@ func (p *pool) perform(j *Job) outcome {
 	select {
 	case err := <-done:
 		if err != nil && errors.Is(context.Cause(j.ctx), errShutdown) {
-			return ended(Failed, reasonShutdown)
+			return aborted(reasonShutdown)
 		}
 		return outcomeOf(result, explain(ctx, err))
 	case <-p.last.Done():
-		return ended(Failed, reasonShutdown)
+		return aborted(reasonShutdown)
 	}
 }
 
-// limit returns the context of a handler of that type.
-func (t taskType) limit(ctx context.Context) (context.Context, context.CancelFunc) {
-	if t.timeout == 0 {
+// limit returns the context of a handler.
+func (j *Job) limit(ctx context.Context, typ taskType) (context.Context, context.CancelFunc) {
+	timeout := cmp.Or(j.timeout, typ.timeout)
+	if timeout == 0 {
 		return ctx, func() {}
 	}
-	return context.WithTimeoutCause(ctx, t.timeout, &TaskError{Text: fmt.Sprintf("The task took longer than %s.", t.timeout)})
+	return context.WithTimeoutCause(ctx, timeout, &TaskError{Text: fmt.Sprintf("The task took longer than %s.", timeout)})
 }
 
 // explain returns the error of a handler, or why its context ended if that is the reason.
@@ -98,6 +100,12 @@ func (a *App) end(ctx context.Context, s *scope, j *Job, out outcome) (next *Job
 	if out.state == "" || out.state == Completed && j.hasFinish() {
 		if out, err = a.concludeFenced(ctx, s, j, out); err != nil {
 			return nil, false, err
+		}
+	}
+	if out.state == Failed && !out.permanent && a.mayRetry(j.name, j.attempt) {
+		next, rest, done, err := a.endAttempt(ctx, s, j, out)
+		if done || err != nil {
+			return next, rest, err
 		}
 	}
 	row := s.tx.Tx.QueryRowContext(ctx, endTask, a.now(), string(out.state), nullable(out.result), nullable(out.err), j.id, j.worker, j.attempt)
@@ -151,7 +159,7 @@ func (a *App) conclude(ctx context.Context, tx bun.Tx, s *scope, j *Job, out out
 	}()
 	result := out.result
 	failure, err := savepoint(ctx, tx, s, func() error {
-		ctx, stop := typ.limit(ctx)
+		ctx, stop := j.limit(ctx, typ)
 		defer stop()
 		if typ.runTx == nil {
 			ctx = context.WithoutCancel(ctx) // the handler has succeeded already

@@ -20,12 +20,13 @@ const endInline = `UPDATE task SET state = ?, result = ?, error = ?, finished_at
 // needs no reservation rows: as long as it runs, the transaction keeps everybody else out, and
 // what the handler dispatches starts after the commit at the earliest.
 func (d *dispatch) runInline(ctx context.Context, s *scope) error {
-	blocked, err := d.insert(ctx, Running, nil)
-	if err != nil {
+	switch at, err := d.insert(ctx, Running, nil); {
+	case err != nil:
 		return err
-	}
-	if blocked {
-		return d.reserve(ctx)
+	case at == ready: // its type is paused
+		return d.enqueue(ctx, s)
+	case at != started:
+		return nil
 	}
 	j := &Job{assignment: d.assignment(0), app: d.app}
 	j.inTx.Store(true)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/uptrace/bun"
 )
@@ -25,8 +26,9 @@ type assignment struct {
 	reserved  reserved
 	createdBy *int64
 	cid       string
-	sealed    []byte // arguments as stored
-	plain     []byte // arguments, if they are known already
+	sealed    []byte        // arguments as stored
+	plain     []byte        // arguments, if they are known already
+	timeout   time.Duration // zero means what the type says
 }
 
 // A Job is a task while it runs. Its methods may be called by any number of goroutines of the

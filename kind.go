@@ -16,12 +16,14 @@ const (
 	taskKind         = "task"
 	workerKind       = "worker"
 	accountKind      = "account"
+	taskGroupKind    = "task_group"
+	scheduleKind     = "task_schedule"
 )
 
 func coreKinds() map[string]*kind {
 	out := map[string]*kind{}
 	for _, k := range []*kind{
-		{name: artifactKind}, {name: uploadKind}, {name: taskKind}, {name: workerKind},
+		{name: artifactKind}, {name: uploadKind}, {name: taskKind}, {name: workerKind}, {name: taskGroupKind}, {name: scheduleKind},
 		{name: contentKind, typed: true}, {name: remoteKind, typed: true}, {name: repositoryKind, typed: true},
 		{name: publisherKind, typed: true}, {name: publicationKind, typed: true}, {name: distributionKind, typed: true},
 		{name: versionKind, links: versionLinkSQL},
@@ -47,8 +49,8 @@ func corePlugin() Plugin {
 	return Plugin{Name: "core", Version: CoreVersion, Parts: []Part{
 		generalCreate, generalUpdate, quickDelete, generalDelete,
 		modifyTask, deleteVersionTask, createContentTask, commitUploadTask, purgeTask,
-		artifactViews(), uploadViews(), taskViews(), workerViews(),
-		statusOperation{},
+		artifactViews(), uploadViews(), taskViews(), workerViews(), groupViews(),
+		statusOperation{}, taskOperations{},
 	}}
 }
 

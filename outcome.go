@@ -10,7 +10,8 @@ import (
 type State string
 
 // The states of a task. It is made Waiting (or final, see [Task.RunTx]), and moves down this
-// list only. Skipped is part of the API, but no task gets it.
+// list only, except that a task that runs may wait again for its next attempt, see [Retry].
+// Skipped is part of the API, but no task gets it.
 const (
 	Waiting   State = "waiting"
 	Running   State = "running"
@@ -37,6 +38,9 @@ type outcome struct {
 	state  State
 	result []byte
 	err    []byte
+
+	aborted   bool // by the end of its process, not by its handler
+	permanent bool // another attempt would not mend it
 }
 
 // outcomeOf is the outcome of a handler that returned result and err.
@@ -61,11 +65,18 @@ func failed(err error) outcome {
 	if known := (*TaskError)(nil); errors.As(err, &known) {
 		record.Description, record.Code = known.Text, known.Code
 	}
-	b, err := json.Marshal(record)
-	if err != nil {
-		panic(err) // strings always have a JSON form
+	b, fault := json.Marshal(record)
+	if fault != nil {
+		panic(fault) // strings always have a JSON form
 	}
-	return outcome{state: Failed, err: b}
+	return outcome{state: Failed, err: b, permanent: errors.As(err, new(*permanent))}
+}
+
+// aborted is the outcome of a task that the end of its process ended.
+func aborted(reason string) outcome {
+	out := ended(Failed, reason)
+	out.aborted = true
+	return out
 }
 
 // ended is the outcome of a task that was ended from outside.

@@ -28,7 +28,7 @@ type pool struct {
 	mu   sync.Mutex
 	open bool          // tasks are claimed
 	over bool          // Run has given up on what is left; nothing starts any more
-	free int           // slots that nobody has
+	free int           // slots that nobody has; below zero: so many too many are in use
 	idle chan struct{} // closed when all slots are free and the pool is not open
 
 	running  sync.WaitGroup // the goroutines of serve
@@ -38,10 +38,11 @@ type pool struct {
 	last     context.Context         // ends when tasks that do not stop are given up
 	giveUp   context.CancelFunc      // ends last
 	progress chan struct{}           // a report changed
+	due      chan struct{}           // the next time at which something is due may have changed
 }
 
 func newPool(a *App, slots int) *pool {
-	return &pool{app: a, slots: slots, free: slots, progress: make(chan struct{}, 1)}
+	return &pool{app: a, slots: slots, free: slots, progress: make(chan struct{}, 1), due: make(chan struct{}, 1)}
 }
 
 // begin opens the pool for the worker of that row. It reports false if the pool is open.
@@ -94,7 +95,19 @@ func (p *pool) checkIdle() {
 func (p *pool) take() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.open || p.free == 0 {
+	if !p.open || p.free <= 0 {
+		return false
+	}
+	p.free--
+	return true
+}
+
+// takeExtra takes a slot even if none is free. The first slot whose task ends then makes up
+// for it: it takes no further one.
+func (p *pool) takeExtra() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.open {
 		return false
 	}
 	p.free--
@@ -105,7 +118,7 @@ func (p *pool) take() bool {
 func (p *pool) give() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.open && !p.app.ready.isEmpty() {
+	if p.open && p.free >= 0 && !p.app.ready.isEmpty() {
 		p.running.Go(func() { p.serve(nil) })
 		return
 	}
@@ -149,7 +162,7 @@ func (p *pool) startAfter(s *scope, j *Job) {
 func (p *pool) accepts() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.open
+	return p.open && p.free >= 0
 }
 
 // serve is the life of a slot in use: one task after the other, until there is none.
@@ -161,6 +174,14 @@ func (p *pool) serve(j *Job) {
 		j = p.finish(j, p.perform(j))
 	}
 	p.give()
+}
+
+// rearm says that the next time at which something is due may have changed.
+func (p *pool) rearm() {
+	select {
+	case p.due <- struct{}{}:
+	default:
+	}
 }
 
 // progressed says that a report of a running task changed.

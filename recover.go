@@ -13,7 +13,7 @@ const recoverBatch = 100
 const forgetWorkers = `DELETE FROM worker`
 
 // running lists the tasks that somebody should be running, and whether that worker is enrolled.
-const running = `SELECT t.id, t.worker_id, t.attempt, t.exclusive, t.shared, w.id IS NOT NULL
+const running = `SELECT t.id, t.name, t.worker_id, t.attempt, t.exclusive, t.shared, t.limits, ifnull(t.ticket, t.id), w.id IS NOT NULL
 FROM task t LEFT JOIN worker w ON w.id = t.worker_id WHERE t.state IN ('running', 'canceling')`
 
 // endLost ends a task whose worker is gone, if nobody else did.
@@ -47,6 +47,7 @@ func (a *App) recover(ctx context.Context) error {
 // A lostTask is a task that says that it is running and is not.
 type lostTask struct {
 	id       int64
+	name     string
 	attempt  int
 	reserved reserved
 }
@@ -80,7 +81,7 @@ func (a *App) lostTasks(ctx context.Context) (lost []lostTask, err error) {
 		var t lostTask
 		var worker *int64
 		var enrolled bool
-		if err := rows.Scan(&t.id, &worker, &t.attempt, &t.reserved.exclusive, &t.reserved.shared, &enrolled); err != nil {
+		if err := rows.Scan(&t.id, &t.name, &worker, &t.attempt, &t.reserved.exclusive, &t.reserved.shared, &t.reserved.limits, &t.reserved.ticket, &enrolled); err != nil {
 			return nil, err
 		}
 		// The row was read before the map is: a task that is in neither did not start.
@@ -92,6 +93,16 @@ func (a *App) lostTasks(ctx context.Context) (lost []lostTask, err error) {
 }
 
 func (a *App) endOneLost(ctx context.Context, s *scope, t lostTask) error {
+	if a.mayRetry(t.name, t.attempt) {
+		again, err := a.requeue(ctx, s, t.id, t.attempt)
+		if err != nil {
+			return err
+		}
+		if len(again) > 0 {
+			_, err = a.pass(ctx, s, again, false)
+			return err
+		}
+	}
 	out := ended(Failed, reasonLost)
 	err := s.tx.Tx.QueryRowContext(ctx, endLost, a.now(), nullable(out.err), t.id, t.attempt).Scan(&out.state)
 	if noRows(err) {

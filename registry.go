@@ -36,6 +36,7 @@ type registry struct {
 	indexes         map[string]string // name → statement
 	models          []hostModel
 	later           []func() error // checks that need all declarations
+	limits          map[string]int // the places of each limit that a task type declares
 }
 
 type typeKey struct{ kind, name string }
@@ -46,7 +47,7 @@ func (a *App) declare(ctx context.Context) error {
 		app: a, valid: newValidator(), tasks: map[string]taskType{}, views: map[string]writer{},
 		kinds: coreKinds(), byPath: map[string]*endpoint{}, byPRN: map[string]*endpoint{},
 		byType: map[reflect.Type][]*endpoint{}, contents: map[int64]*contentFace{}, repositories: map[int64]*repositoryFace{}, publications: map[int64]*publicationFace{},
-		declared: map[*endpoint]Part{}, fromPublication: map[int64]bool{}, indexes: map[string]string{}, labels: map[string]string{},
+		declared: map[*endpoint]Part{}, fromPublication: map[int64]bool{}, indexes: map[string]string{}, labels: map[string]string{}, limits: map[string]int{},
 	}
 	if err := a.readTypes(ctx); err != nil {
 		return err

@@ -11,37 +11,53 @@ import (
 
 const deleteReservations = `DELETE FROM reservation WHERE task_id = ?`
 
-// runnable is the blocking rule for a waiting task t: no older unfinished task names one of
-// its exclusive resources, and none names one of its shared ones exclusively.
-const runnable = `t.state = 'waiting' AND t.unblocked_at IS NULL
-  AND NOT EXISTS (SELECT 1 FROM json_each(t.exclusive) w CROSS JOIN reservation r
-    ON r.resource = w.value AND r.exclusive IN (0, 1) AND r.task_id < t.id)
-  AND NOT EXISTS (SELECT 1 FROM json_each(t.shared) w CROSS JOIN reservation r
-    ON r.resource = w.value AND r.exclusive = 1 AND r.task_id < t.id)`
+// ticketOf is the place of a task t in the line of each of its resources.
+const ticketOf = `ifnull(t.ticket, t.id)`
 
-// wanted says whether anybody else wants a resource of ?1, or wants one of ?2 exclusively.
+// runnable is the blocking rule for a waiting task t that is not held back: no older
+// unfinished task names one of its exclusive resources, none names one of its shared ones
+// exclusively, and of each of its limits older ones leave a place. (1000 is maxLimit: so many
+// rows are counted at most.)
+const runnable = `t.state = 'waiting' AND t.unblocked_at IS NULL AND t.run_at IS NULL
+  AND NOT EXISTS (SELECT 1 FROM json_each(t.exclusive) w CROSS JOIN reservation r
+    ON r.resource = w.value AND r.mode IN (0, 1) AND r.ticket < ` + ticketOf + `)
+  AND NOT EXISTS (SELECT 1 FROM json_each(t.shared) w CROSS JOIN reservation r
+    ON r.resource = w.value AND r.mode = 1 AND r.ticket < ` + ticketOf + `)
+  AND NOT EXISTS (SELECT 1 FROM json_each(t.limits) w WHERE w.value ->> 1 <= (SELECT count(*) FROM (
+    SELECT 1 FROM reservation r WHERE r.resource = w.value ->> 0 AND r.mode = 2 AND r.ticket < ` + ticketOf + ` LIMIT 1000)))`
+
+// wanted says whether anybody else wants a resource of ?1, or wants one of ?2 exclusively, or a
+// limit of ?3 is used up.
 const wanted = `EXISTS (SELECT 1 FROM json_each(?1) w CROSS JOIN reservation r ON r.resource = w.value)
-  OR EXISTS (SELECT 1 FROM json_each(?2) w CROSS JOIN reservation r ON r.resource = w.value AND r.exclusive = 1)`
+  OR EXISTS (SELECT 1 FROM json_each(?2) w CROSS JOIN reservation r ON r.resource = w.value AND r.mode = 1)
+  OR EXISTS (SELECT 1 FROM json_each(?3) w WHERE w.value ->> 1 <= (SELECT count(*) FROM (
+    SELECT 1 FROM reservation r WHERE r.resource = w.value ->> 0 AND r.mode = 2 LIMIT 1000)))`
 
 // anyWaits is a quick answer for most tasks that end: nobody waits for them.
-const anyWaits = `SELECT ` + wanted
+const anyWaits = `SELECT EXISTS (SELECT 1 FROM json_each(?1) w CROSS JOIN reservation r ON r.resource = w.value)
+  OR EXISTS (SELECT 1 FROM json_each(?2) w CROSS JOIN reservation r ON r.resource = w.value AND r.mode = 1)`
 
-// release finds those who have become runnable because a task (?3) has given up the resources
-// ?1, which it reserved exclusively, and ?2, which it shared. On each resource that can be the
-// first one left who wants it exclusively and, if the task had it exclusively, all younger ones
-// before that who want to share it.
+// release finds those who have become runnable because the task of ticket ?3 has given up the
+// resources ?1, which it reserved exclusively, and ?2, which it shared. On each resource that
+// can be the first one left who wants it exclusively and, if the task had it exclusively, all
+// younger ones before that who want to share it. ?5 are the ids of who moved up in a limit.
 const release = `WITH freed (resource, held) AS MATERIALIZED (
   SELECT value, 1 FROM json_each(?1) UNION ALL SELECT value, 0 FROM json_each(?2)
-), head (resource, held, task_id) AS MATERIALIZED (
-  SELECT resource, held, (SELECT min(r.task_id) FROM reservation r WHERE r.resource = freed.resource AND r.exclusive = 1) FROM freed
+), head (resource, held, ticket) AS MATERIALIZED (
+  SELECT resource, held, (SELECT min(r.ticket) FROM reservation r WHERE r.resource = freed.resource AND r.mode = 1) FROM freed
 ), candidate (id) AS (
-  SELECT task_id FROM head WHERE task_id IS NOT NULL
+  SELECT r.task_id FROM head CROSS JOIN reservation r ON r.resource = head.resource AND r.mode = 1 AND r.ticket = head.ticket
   UNION
   SELECT r.task_id FROM head CROSS JOIN reservation r
-    ON r.resource = head.resource AND r.exclusive = 0 AND r.task_id > ?3 AND r.task_id < ifnull(head.task_id, 9223372036854775807)
+    ON r.resource = head.resource AND r.mode = 0 AND r.ticket > ?3 AND r.ticket < ifnull(head.ticket, 9223372036854775807)
   WHERE head.held = 1
+  UNION
+  SELECT value FROM json_each(?5)
 )
-SELECT t.id, t.priority FROM candidate c CROSS JOIN task t ON t.id = c.id WHERE ` + runnable + ` LIMIT ?4`
+SELECT t.id, t.priority, ` + ticketOf + ` FROM candidate c CROSS JOIN task t ON t.id = c.id WHERE ` + runnable + ` LIMIT ?4`
+
+// nextOfLimit is the task at place ?2, counted from zero, among those that name a limit.
+const nextOfLimit = `SELECT task_id FROM reservation WHERE resource = ?1 AND mode = 2 ORDER BY ticket LIMIT 1 OFFSET ?2`
 
 // releaseLimit is how many tasks one transaction unblocks, since all writers wait meanwhile.
 const releaseLimit = 200
@@ -56,9 +72,11 @@ func (a *App) free(ctx context.Context, tx bun.Tx, task int64, r reserved) (free
 	if _, err := tx.Tx.ExecContext(ctx, deleteReservations, task); err != nil {
 		return nil, false, fmt.Errorf("delete reservations of task %d: %w", task, err)
 	}
-	var waits bool
-	if err := tx.Tx.QueryRowContext(ctx, anyWaits, r.exclusive, r.shared).Scan(&waits); err != nil {
-		return nil, false, fmt.Errorf("look who waits for task %d: %w", task, err)
+	waits := r.limits != noResources
+	if !waits {
+		if err := tx.Tx.QueryRowContext(ctx, anyWaits, r.exclusive, r.shared).Scan(&waits); err != nil {
+			return nil, false, fmt.Errorf("look who waits for task %d: %w", task, err)
+		}
 	}
 	if !waits {
 		return nil, false, nil
@@ -66,22 +84,46 @@ func (a *App) free(ctx context.Context, tx bun.Tx, task int64, r reserved) (free
 	return a.released(ctx, tx, task, r)
 }
 
+// movedUp returns the ids of those who got the last place of a limit.
+func (a *App) movedUp(ctx context.Context, tx bun.Tx, r reserved) (string, error) {
+	limits, err := limitRecords(r.limits)
+	ids := []int64{}
+	for _, l := range limits {
+		for _, n := range a.placesOf(l) {
+			var id int64
+			err := tx.Tx.QueryRowContext(ctx, nextOfLimit, l.number, n-1).Scan(&id)
+			if noRows(err) {
+				continue
+			}
+			if err != nil {
+				return "", err
+			}
+			ids = append(ids, id)
+		}
+	}
+	return asJSON(ids), err
+}
+
 // released returns who has become runnable, by priority and age.
 func (a *App) released(ctx context.Context, tx bun.Tx, task int64, r reserved) (freed []released, rest bool, err error) {
-	rows, err := tx.Tx.QueryContext(ctx, release, r.exclusive, r.shared, task, releaseLimit)
+	moved, err := a.movedUp(ctx, tx, r)
+	if err != nil {
+		return nil, false, fmt.Errorf("find who is next after task %d: %w", task, err)
+	}
+	rows, err := tx.Tx.QueryContext(ctx, release, r.exclusive, r.shared, r.ticket, releaseLimit, moved)
 	if err != nil {
 		return nil, false, fmt.Errorf("find who waits for task %d: %w", task, err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var t released
-		if err := rows.Scan(&t.id, &t.priority); err != nil {
+		if err := rows.Scan(&t.id, &t.priority, &t.ticket); err != nil {
 			return nil, false, fmt.Errorf("find who waits for task %d: %w", task, err)
 		}
 		freed = append(freed, t)
 	}
 	slices.SortFunc(freed, func(x, y released) int {
-		return cmp.Or(cmp.Compare(y.priority, x.priority), cmp.Compare(x.id, y.id))
+		return cmp.Or(cmp.Compare(y.priority, x.priority), cmp.Compare(x.ticket, y.ticket))
 	})
 	return freed, len(freed) == releaseLimit, rows.Err()
 }

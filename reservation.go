@@ -49,23 +49,28 @@ func (r Reservation) String() string {
 
 func (r Reservation) apply(d *dispatch) { d.reservations = append(d.reservations, r) }
 
-// A reserved is what a task reserves, in the three forms in which its row holds it, all JSON.
+// A reserved is what a task reserves, in the forms in which its row holds it, all JSON, and its
+// place in the lines.
 type reserved struct {
+	ticket    int64  // zero until it is known
 	exclusive string // numbers of resources
 	shared    string // numbers of resources, none of them in exclusive
 	record    string // names, as clients know them
+	limits    string // what limitsJSON makes
 }
 
 // noResources is the JSON of a task's resources if it has none.
 const noResources = "[]"
 
 // none says whether nothing is reserved: nobody waits for such a task.
-func (r reserved) none() bool { return r.exclusive == noResources && r.shared == noResources }
+func (r reserved) none() bool {
+	return r.exclusive == noResources && r.shared == noResources && r.limits == noResources
+}
 
 // reserve puts claims into the form of a task's row. Every task is recorded as sharing its
 // domain, for clients expect it; but no reservation is made of that, as no task reserves a
 // domain exclusively so far. The first that does must bring rows for the shares, too.
-func reserve(claims []claim, domain string) reserved {
+func reserve(claims []claim, limits []Limit, domain string) reserved {
 	exclusive, shared := []int64{}, []int64{}
 	record, shares := []string{}, []string{}
 	for _, c := range claims {
@@ -86,7 +91,7 @@ func reserve(claims []claim, domain string) reserved {
 	if !slices.Contains(record, domain) && !slices.Contains(record, sharedPrefix+domain) {
 		record = append(record, sharedPrefix+domain)
 	}
-	return reserved{asJSON(exclusive), asJSON(shared), asJSON(record)}
+	return reserved{exclusive: asJSON(exclusive), shared: asJSON(shared), record: asJSON(record), limits: limitsJSON(limits)}
 }
 
 // resourceNumber is the first 64 bits of the name's SHA-256. Names that collide wait for each
@@ -96,7 +101,7 @@ func resourceNumber(name string) int64 {
 	return int64(binary.BigEndian.Uint64(sum[:8]))
 }
 
-func asJSON[T int64 | string](list []T) string {
+func asJSON[T int64 | string | limitRecord](list []T) string {
 	b, err := json.Marshal(list)
 	if err != nil {
 		panic(err) // numbers and strings always have a JSON form

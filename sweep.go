@@ -12,23 +12,24 @@ const (
 	strayReservations = `SELECT DISTINCT r.task_id FROM reservation r
 WHERE NOT EXISTS (SELECT 1 FROM task t WHERE t.id = r.task_id AND t.state IN ('waiting', 'running', 'canceling'))`
 	// strayBlocked are tasks that wait for nobody, but were not told so.
-	strayBlocked = `SELECT t.id FROM task t WHERE ` + runnable + ` ORDER BY t.id`
+	strayBlocked = `SELECT t.id FROM task t WHERE ` + runnable + ` ORDER BY ` + ticketOf
 	// strayMessages are those of tasks that are not ready, and those that goqite does not
 	// deliver yet, because the clock was set back after they were sent.
 	strayMessages = `SELECT g.id FROM goqite g WHERE g.queue = '` + queueName + `' AND (g.timeout > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+1 second')
   OR NOT EXISTS (SELECT 1 FROM task t WHERE t.id = CAST(g.body AS INTEGER) AND t.state = 'waiting' AND t.message = g.id))`
 	// strayReady are tasks that are ready but on no list.
 	strayReady = `SELECT t.id FROM task t WHERE t.state = 'waiting' AND t.unblocked_at IS NOT NULL
-  AND NOT EXISTS (SELECT 1 FROM goqite g WHERE g.id = t.message) ORDER BY t.id`
+  AND NOT EXISTS (SELECT 1 FROM goqite g WHERE g.id = t.message)
+  AND NOT EXISTS (SELECT 1 FROM paused_type p WHERE p.name = t.name) ORDER BY ` + ticketOf
 )
 
 // How the sweep mends it.
 const (
 	deleteStray = `DELETE FROM reservation WHERE task_id = ?1
   AND NOT EXISTS (SELECT 1 FROM task t WHERE t.id = ?1 AND t.state IN ('waiting', 'running', 'canceling'))`
-	isRunnable = `SELECT t.priority FROM task t WHERE t.id = ?1 AND ` + runnable
+	isRunnable = `SELECT t.priority, ` + ticketOf + ` FROM task t WHERE t.id = ?1 AND ` + runnable
 	isStray    = `SELECT priority FROM task t WHERE t.id = ?1 AND t.state = 'waiting' AND t.unblocked_at IS NOT NULL
-  AND NOT EXISTS (SELECT 1 FROM goqite g WHERE g.id = t.message)`
+  AND NOT EXISTS (SELECT 1 FROM goqite g WHERE g.id = t.message) AND NOT EXISTS (SELECT 1 FROM paused_type p WHERE p.name = t.name)`
 	isListed = `SELECT 1 FROM task WHERE id = (SELECT CAST(body AS INTEGER) FROM goqite WHERE id = ?1) AND state = 'waiting' AND message = ?1
   AND EXISTS (SELECT 1 FROM goqite WHERE id = ?1 AND timeout <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+1 second'))`
 )
@@ -57,6 +58,7 @@ func (a *App) sweep(ctx context.Context) error {
 	}
 	a.ready.doubt()
 	a.pool.wake()
+	a.pool.rearm()
 	return nil
 }
 
@@ -103,7 +105,7 @@ func (a *App) dropStray(ctx context.Context, s *scope, task any) error {
 
 func (a *App) unblockStray(ctx context.Context, s *scope, task any) error {
 	t := released{id: task.(int64)}
-	err := s.tx.Tx.QueryRowContext(ctx, isRunnable, t.id).Scan(&t.priority)
+	err := s.tx.Tx.QueryRowContext(ctx, isRunnable, t.id).Scan(&t.priority, &t.ticket)
 	if noRows(err) {
 		return nil
 	}

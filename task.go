@@ -3,7 +3,9 @@ package pulp
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -14,8 +16,8 @@ import (
 // and leaves a result of type R. It is a value, declared once and named in [Plugin.Parts] or
 // [Config.Parts]; any number of Apps may share it.
 //
-// A task starts at most once. If its process dies, the next Open records it as failed. Both
-// A and R travel as JSON; A is sealed with the App's key while it is stored.
+// A task starts at most once, unless its type has a [Retry]. If its process dies, the next Open
+// records it as failed. Both A and R travel as JSON; A is sealed with the App's key while it is stored.
 type Task[A, R any] struct {
 	// Name is in the records of tasks for ever: "file.sync". It is never used for another
 	// kind of work.
@@ -23,6 +25,12 @@ type Task[A, R any] struct {
 	// Timeout is how long a task may run before its context ends. Zero means for ever. A
 	// handler that succeeds in spite of it has succeeded.
 	Timeout time.Duration
+	// Limits bound how many tasks of the type run at once, together with others that name the
+	// same keys. None means no bounds.
+	Limits []Limit
+	// Retry lets a task of the type start again if its process died or its handler failed. The
+	// zero value does not: a task starts at most once.
+	Retry Retry
 	// Run is the handler. What it returns is the outcome of the task: an error, or a panic,
 	// makes it failed. Its last writes belong into [Job.OnFinish], which commits them
 	// together with the outcome. Exactly one of Run and RunTx is set.
@@ -40,6 +48,8 @@ type Task[A, R any] struct {
 type taskType struct {
 	name    string
 	timeout time.Duration
+	limits  []Limit
+	retry   Retry
 	task    any // the *Task it was made from
 	run     func(ctx context.Context, j *Job, args []byte) ([]byte, error)
 	runTx   func(ctx context.Context, tx bun.Tx, j *Job, args []byte) ([]byte, error)
@@ -55,6 +65,15 @@ func (t *Task[A, R]) declare(r *registry, _ Plugin) error {
 	case r.tasks[t.Name].task != nil:
 		return fmt.Errorf("task %q is declared twice", t.Name)
 	}
+	if err := errors.Join(checkLimits(t.Limits), t.Retry.check(t.RunTx != nil)); err != nil {
+		return fmt.Errorf("task %q: %w", t.Name, err)
+	}
+	for _, l := range t.Limits {
+		if n, ok := r.limits[l.Key]; ok && n != l.N {
+			return fmt.Errorf("task %q: the limit %q is of %d elsewhere", t.Name, l.Key, n)
+		}
+		r.limits[l.Key] = l.N
+	}
 	r.tasks[t.Name] = t.erase()
 	return nil
 }
@@ -62,7 +81,7 @@ func (t *Task[A, R]) declare(r *registry, _ Plugin) error {
 // erase hides A and R behind JSON. The arguments make the way through JSON even if the task
 // runs at once, so that a handler sees the same whenever it runs.
 func (t *Task[A, R]) erase() taskType {
-	typ := taskType{name: t.Name, timeout: t.Timeout, task: t, slow: new(atomic.Int32)}
+	typ := taskType{name: t.Name, timeout: t.Timeout, limits: t.Limits, retry: t.Retry, task: t, slow: new(atomic.Int32)}
 	if t.Run != nil {
 		typ.run = func(ctx context.Context, j *Job, plain []byte) ([]byte, error) {
 			var args A
@@ -134,16 +153,12 @@ func (t *Task[A, R]) Dispatch(ctx context.Context, tx bun.Tx, args A, opts ...Di
 	if err != nil {
 		return nil, fmt.Errorf("dispatch %s: write arguments: %w", t.Name, err)
 	}
-	d := &dispatch{app: a, tx: tx, typ: typ, args: plain}
+	d := &dispatch{app: a, tx: tx, typ: typ, args: plain, limits: slices.Clone(typ.limits)}
 	for _, o := range opts {
 		o.apply(d)
 	}
 	if err := d.run(ctx); err != nil {
 		return nil, fmt.Errorf("dispatch %s: %w", t.Name, err)
 	}
-	return &Ticket[R]{ID: d.pulpID, app: a, task: d.id, early: d.early}, nil
+	return &Ticket[R]{ID: d.pulpID, app: a, task: d.id, early: d.early, existed: d.existed}, nil
 }
-
-// A DispatchOption says something about one task that its type does not say: so far a
-// [Reservation].
-type DispatchOption interface{ apply(d *dispatch) }

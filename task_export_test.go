@@ -1,6 +1,9 @@
 package pulp
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Sweep is what Run does once a minute.
 func (a *App) Sweep(ctx context.Context) error { return a.sweep(ctx) }
@@ -32,6 +35,12 @@ func (a *App) LiveProgress(id ID) ([]Report, bool) {
 // Claims says whether Run claims tasks.
 func (a *App) Claims() bool { return a.pool.accepts() }
 
+// SetClock sets the clock.
+func (a *App) SetClock(now func() time.Time) { a.clock = now }
+
+// AdmitDue is what Run does when a task is due.
+func (a *App) AdmitDue(ctx context.Context) error { return a.admitDue(ctx, newAlarm()) }
+
 // Step makes a test the only worker: tasks are claimed and ended one by one, by ClaimTask and
 // EndTask. The App has no workers of its own.
 func (a *App) Step(ctx context.Context) error {
@@ -46,13 +55,15 @@ func (a *App) Step(ctx context.Context) error {
 func (a *App) ClaimTask(ctx context.Context, id ID) (j *Job, err error) {
 	err = a.inTx(ctx, func(ctx context.Context, s *scope) error {
 		var task int64
-		var message string
+		var message *string
 		row := s.tx.Tx.QueryRowContext(ctx, "SELECT id, message FROM task WHERE pulp_id = ?", id)
 		if err := row.Scan(&task, &message); err != nil {
 			return err
 		}
-		if err := a.ready.drop(ctx, s.tx, message); err != nil {
-			return err
+		if message != nil {
+			if err := a.ready.drop(ctx, s.tx, *message); err != nil {
+				return err
+			}
 		}
 		j, err = a.pool.claim(ctx, s, task)
 		return err
@@ -75,7 +86,9 @@ func HotStatements() map[string]string {
 		"claimTask": claimTask, "fence": fence, "endTask": endTask, "endInline": endInline, "insertCreated": insertCreated,
 		"deleteReservations": deleteReservations, "anyWaits": anyWaits, "release": release,
 		"findTask": findTask, "cancelWaiting": cancelWaiting, "cancelRunning": cancelRunning,
-		"readOutcome": readOutcome, "writeProgress": writeProgress, "closeReport": closeReport,
+		"readOutcome": readOutcome, "findUnique": findUnique, "findGroup": findGroup, "groupCounts": groupCounts, "groupOpen": groupOpen,
+		"jobGroup": jobGroup, "addToGroupReport": addToGroupReport, "startGroupReport": startGroupReport, "findBlocked": findBlocked, "olderTasks": olderTasks, "retryTask": retryTask, "requeueTask": requeueTask, "deleteReports": deleteReports, "nextOfLimit": nextOfLimit,
+		"dueTasks": dueTasks, "nextDue": nextDue, "admitTask": admitTask, "isRunnable": isRunnable, "writeProgress": writeProgress, "closeReport": closeReport,
 		"beatWorker": beatWorker, "endLost": endLost, "endReports": endReports,
 	}
 }
@@ -90,3 +103,6 @@ func SweepStatements() map[string]string {
 
 // ReleaseLimit is how many tasks one transaction unblocks.
 const ReleaseLimit = releaseLimit
+
+// ResourceNumber is the number of a resource.
+func ResourceNumber(name string) int64 { return resourceNumber(name) }

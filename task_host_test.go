@@ -169,3 +169,11 @@ func (s *stage) exit(name string) chan error {
 
 // end lets the task of that name end.
 func (s *stage) end(name string, err error) { s.exit(name) <- err }
+
+// testDatabase opens a database in a directory of its own.
+func testDatabase(t testing.TB) pulp.Database {
+	t.Helper()
+	db, err := sqlite.Open(t.TempDir(), sqlite.Synchronous(sqlite.Off))
+	require.NoError(t, err)
+	return db
+}

@@ -46,7 +46,7 @@ func taskViews() *ViewSet[TaskRecord] {
 		Serializer: Serializer[TaskRecord]{Computed: []Computed[TaskRecord]{
 			{Name: "worker", Doc: "Deprecated: always null.", Value: uri, Values: none(nil)},
 			{Name: "child_tasks", Doc: "Any tasks spawned by this task.", Value: schema.Value{Type: schema.Array, Items: &uri}, Values: childTasks},
-			{Name: "task_group", Doc: "The task group that this task is a member of.", Value: uri, Values: none(nil)},
+			{Name: "task_group", Doc: "The task group that this task is a member of.", Value: uri, Values: groupOfTasks},
 			{Name: "progress_reports", Value: schema.Value{Type: schema.Array, Items: &schema.Value{Type: schema.Map, Object: objectOf[progressView]("ProgressReport")}}, Values: taskProgress},
 			{Name: "created_resources", Doc: "Resources created by this task.", Value: schema.Value{Type: schema.Array, Items: &uri}, Values: createdHrefs},
 			{Name: "created_resource_prns", Doc: "Resource PRNs created by this task.", Value: schema.Value{Type: schema.Array, Items: &schema.Value{Type: schema.String}}, Values: createdPRNs},
@@ -126,6 +126,7 @@ func taskFilters() []Filter {
 		taskRef("parent_task", "t.parent_id = ?"),
 		taskRef("child_tasks", "t.id = (SELECT parent_id FROM task WHERE id = ?)"),
 		createdFilter(),
+		groupFilter(),
 	}
 	out = append(out, timeFilters("pulp_created", "t.pulp_created")...)
 	for _, name := range []string{"reserved_resources", "exclusive_resources", "shared_resources"} {

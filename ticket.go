@@ -17,11 +17,16 @@ type Ticket[R any] struct {
 	app   *App
 	task  int64
 	early *outcome // if the task ended in its dispatching transaction
+
+	existed bool
 }
 
 // Finished says whether the task ended in the transaction that dispatched it already, see
 // [Task.RunTx]. Wait then returns at once.
 func (k *Ticket[R]) Finished() bool { return k.early != nil }
+
+// Existed says that the task was there before, see [Unique].
+func (k *Ticket[R]) Existed() bool { return k.existed }
 
 // Wait returns the result of the task when it has ended: a *TaskError if it failed, ErrCanceled
 // if it was canceled, ErrNotFound if there is no such task (any more), the context's error if

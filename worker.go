@@ -48,11 +48,13 @@ func (a *App) Run(ctx context.Context) error {
 	unlisten := a.db.Listen(func(channel string) {
 		if channel == taskChannel {
 			p.wake()
+			p.rearm()
 		}
 	})
 	defer unlisten()
 	a.ready.doubt()
 	p.wake()
+	p.rearm()
 	tending, stop := context.WithCancel(context.WithoutCancel(ctx))
 	tended := make(chan struct{})
 	go func() {
@@ -103,6 +105,8 @@ func (a *App) tend(ctx context.Context, worker int64) {
 	defer beat.Stop()
 	defer sweep.Stop()
 	var flush <-chan time.Time // nil while no report differs from its row
+	due := newAlarm()
+	defer due.stop()
 	for {
 		var err error
 		select {
@@ -112,6 +116,10 @@ func (a *App) tend(ctx context.Context, worker int64) {
 			_, err = a.db.Writer().DB.ExecContext(ctx, beatWorker, a.now(), worker)
 		case <-sweep.C:
 			err = a.sweep(ctx)
+		case <-a.pool.due:
+			err = a.admitDue(ctx, due)
+		case <-due.timer.C:
+			err = a.admitDue(ctx, due)
 		case <-a.pool.progress:
 			if flush == nil {
 				flush = time.After(progressEvery)
