@@ -104,7 +104,7 @@ func TestTheRateIsEvenAndCountsRedirects(t *testing.T) {
 		c := piped(t, fetch.Config{RateLimit: 4}, func(w http.ResponseWriter, r *http.Request) {
 			times = append(times, time.Now())
 			if r.URL.Path == "/from" {
-				http.Redirect(w, r, "/to", 302)
+				http.Redirect(w, r, "/to", http.StatusFound)
 				return
 			}
 			io.WriteString(w, body)

@@ -46,9 +46,9 @@ func TestCredentialsStayWithTheOrigin(t *testing.T) {
 		home.note(r)
 		switch r.URL.Path {
 		case "/away":
-			http.Redirect(w, r, strings.Replace(other.URL, "http://", "http://user:pass@", 1)+"/x", 302)
+			http.Redirect(w, r, strings.Replace(other.URL, "http://", "http://user:pass@", 1)+"/x", http.StatusFound)
 		case "/home":
-			http.Redirect(w, r, "/file", 302)
+			http.Redirect(w, r, "/file", http.StatusFound)
 		default:
 			io.WriteString(w, body)
 		}
@@ -163,7 +163,7 @@ func TestCertificates(t *testing.T) {
 func TestAnUnencryptedRedirectNeedsADigest(t *testing.T) {
 	t.Parallel()
 	plain := serve(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, body) })
-	s := serveTLS(t, tls.NoClientCert, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, plain.URL, 302) })
+	s := serveTLS(t, tls.NoClientCert, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, plain.URL, http.StatusFound) })
 	c := client(t, fetch.Config{})
 	_, _, err := get(t, c, anything(s.URL))
 	require.ErrorIs(t, err, fetch.ErrRedirect)
@@ -216,7 +216,7 @@ func TestAllowRemoteIsAskedAfterDNSAndForRedirects(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/redirect" {
-			http.Redirect(w, r, strings.Replace(r.URL.Query().Get("to"), "127.0.0.1", "localhost", 1), 302)
+			http.Redirect(w, r, strings.Replace(r.URL.Query().Get("to"), "127.0.0.1", "localhost", 1), http.StatusFound)
 		}
 		io.WriteString(w, body)
 	})
