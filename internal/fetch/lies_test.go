@@ -48,8 +48,10 @@ func TestALyingServer(t *testing.T) {
 			w.Header().Set("Retry-After", "3600")
 			w.WriteHeader(429)
 		}, fetch.ErrStatus, 1, "asks to wait 1h0m0s"},
-		"redirect loop":  {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusFound) }, fetch.ErrRedirect, 1, "loop"},
-		"redirect chain": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path+"x", http.StatusTemporaryRedirect) }, fetch.ErrRedirect, 11, "more than 10 times"},
+		"redirect loop": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusFound) }, fetch.ErrRedirect, 1, "loop"},
+		"redirect chain": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, r.URL.Path+"x", http.StatusTemporaryRedirect)
+		}, fetch.ErrRedirect, 11, "more than 10 times"},
 		"redirect to file": {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Location", "file:///etc/passwd")
 			w.WriteHeader(302)
