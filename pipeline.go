@@ -21,9 +21,9 @@ import (
 // work at the same time. What is between two stages is bounded, so that the slowest stage
 // sets the pace and memory stays flat.
 //
-//	Put ─► batch ─► which files are known? ─► download the others ─► save ─► associate
+//	Put ─► batch ─► which files are known? ─► download the others ─► keep them ─► save and associate
 const (
-	pipelineBatch  = 250 // units that are looked up and saved together
+	pipelineBatch  = 500 // units that are looked up and saved together
 	pipelineFlight = 4   // batches that are being downloaded at the same time
 )
 
@@ -39,14 +39,15 @@ type pipeline struct {
 	in     chan *Unit
 	known  chan *batch
 	loaded chan *batch
+	kept   chan *batch
 	group  *errgroup.Group
 	ctx    context.Context
 }
 
 func newPipeline(ctx context.Context, s *Sync) *pipeline {
-	p := &pipeline{s: s, in: make(chan *Unit, pipelineBatch), known: make(chan *batch, 1), loaded: make(chan *batch, 1)}
+	p := &pipeline{s: s, in: make(chan *Unit, pipelineBatch), known: make(chan *batch, 1), loaded: make(chan *batch, 1), kept: make(chan *batch, 1)}
 	p.group, p.ctx = errgroup.WithContext(ctx)
-	for _, stage := range []func() error{p.collect, p.download, p.store} {
+	for _, stage := range []func() error{p.collect, p.download, p.keep, p.store} {
 		p.group.Go(p.calmly(stage))
 	}
 	return p
@@ -240,17 +241,30 @@ func (a *App) fetch(ctx context.Context, c *fetch.Client, req fetch.Request) (*I
 	return &Incoming{w: w, Sums: w.Sums()}, res, nil
 }
 
-// store keeps the files of a batch, then writes its rows and its membership in one transaction.
-func (p *pipeline) store() error {
+// keep makes the files of a batch durable, while the batch before it is being stored.
+func (p *pipeline) keep() error {
+	defer close(p.kept)
 	for b := range p.loaded {
-		var kept []*Incoming
+		var files []*Incoming
 		for _, f := range b.downloads {
-			kept = append(kept, f.kept)
+			files = append(files, f.kept)
 		}
-		if err := p.s.app.keep(p.ctx, kept...); err != nil {
+		if err := p.s.app.keep(p.ctx, files...); err != nil {
 			b.discard()
 			return err
 		}
+		select {
+		case p.kept <- b:
+		case <-p.ctx.Done():
+			return context.Cause(p.ctx)
+		}
+	}
+	return nil
+}
+
+// store writes the rows of a batch and its membership in one transaction.
+func (p *pipeline) store() error {
+	for b := range p.kept {
 		var ids []int64
 		err := p.s.j.Tx(p.ctx, func(ctx context.Context, tx bun.Tx) (err error) {
 			if ids, err = p.s.app.save(ctx, tx, &b.saving); err != nil {
