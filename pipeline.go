@@ -13,7 +13,6 @@ import (
 	"github.com/uptrace/bun"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/gopulp/pulp/internal/blob"
 	"github.com/gopulp/pulp/internal/fetch"
 )
 
@@ -23,7 +22,8 @@ import (
 //
 //	Put ─► batch ─► which files are known? ─► download the others ─► keep them ─► save and associate
 const (
-	pipelineBatch  = 500 // units that are looked up and saved together
+	pipelineBatch  = 500 // units that are looked up and kept together
+	storeBatch     = 250 // units that are saved in one transaction
 	pipelineFlight = 4   // batches that are being downloaded at the same time
 )
 
@@ -227,20 +227,6 @@ func (p *pipeline) fetch(ctx context.Context, f *Remotely) error {
 	return nil
 }
 
-// fetch downloads a file into the storage, verified but not yet kept.
-func (a *App) fetch(ctx context.Context, c *fetch.Client, req fetch.Request) (*Incoming, fetch.Result, error) {
-	var w *blob.Writer
-	res, err := c.Fetch(ctx, req, func() (fetch.Sink, error) {
-		next, err := a.storage.blobs().Create(ctx, a.digests)
-		w = next
-		return next, err
-	})
-	if err != nil {
-		return nil, res, taskFailure(err)
-	}
-	return &Incoming{w: w, Sums: w.Sums()}, res, nil
-}
-
 // keep makes the files of a batch durable, while the batch before it is being stored.
 func (p *pipeline) keep() error {
 	defer close(p.kept)
@@ -262,26 +248,37 @@ func (p *pipeline) keep() error {
 	return nil
 }
 
-// store writes the rows of a batch and its membership in one transaction.
+// store writes the rows of a batch and its membership, in transactions short enough for others.
 func (p *pipeline) store() error {
 	for b := range p.kept {
-		var ids []int64
-		err := p.s.j.Tx(p.ctx, func(ctx context.Context, tx bun.Tx) (err error) {
-			if ids, err = p.s.app.save(ctx, tx, &b.saving); err != nil {
+		for from := 0; from < len(b.rows); from += storeBatch {
+			to := min(len(b.rows), from+storeBatch)
+			part := &saving{rows: b.rows[from:to], files: b.files[from:to], remote: b.remote}
+			if err := p.storePart(part); err != nil {
 				return err
 			}
-			replaced, err := p.s.version.add(ctx, tx, ids)
-			if err == nil && slices.ContainsFunc(replaced, p.s.seen.has) {
-				return duplicates(nil) // that one was in the repository before, but has been put, too
-			}
-			return err
-		})
-		if err != nil {
+		}
+	}
+	return nil
+}
+
+func (p *pipeline) storePart(part *saving) error {
+	var ids []int64
+	err := p.s.j.Tx(p.ctx, func(ctx context.Context, tx bun.Tx) (err error) {
+		if ids, err = p.s.app.save(ctx, tx, part); err != nil {
 			return err
 		}
-		p.s.seen.add(ids...)
-		p.s.associated.Add(int64(len(ids)))
+		replaced, err := p.s.version.add(ctx, tx, ids)
+		if err == nil && slices.ContainsFunc(replaced, p.s.seen.has) {
+			return duplicates(nil) // that one was in the repository before, but has been put, too
+		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
+	p.s.seen.add(ids...)
+	p.s.associated.Add(int64(len(ids)))
 	return nil
 }
 
