@@ -42,7 +42,7 @@ func coreKinds() map[string]*kind {
 func corePlugin() Plugin {
 	return Plugin{Name: "core", Version: CoreVersion, Parts: []Part{
 		generalCreate, generalUpdate, quickDelete, generalDelete,
-		modifyTask, deleteVersionTask, createContentTask, commitUploadTask,
+		modifyTask, deleteVersionTask, repairTask, createContentTask, commitUploadTask,
 		artifactViews(), uploadViews(), taskViews(), workerViews(),
 		masterViews(), statusOperation{},
 	}}
