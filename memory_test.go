@@ -52,6 +52,11 @@ func TestLongManifestTakesLittleMemory(t *testing.T) {
 	summary := s.Get(t, s.latest(t, repo)).Object("content_summary")
 	require.Equal(t, lines, summary.Object("present", "file.file").Number("count"))
 	require.Less(t, peak.Load()-before, uint64(100<<20), "memory does not grow with the number of lines")
+	for _, l := range strings.Split(s.Log.String(), "\n") {
+		if i := strings.Index(l, "held="); i > 0 && len(l[i:]) > 10 && !strings.Contains(l[i:i+12], "ms") {
+			t.Log(l)
+		}
+	}
 	t.Logf("%d lines, at most %d MiB more", lines, (peak.Load()-before)>>20)
 }
 
