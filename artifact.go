@@ -2,6 +2,7 @@ package pulp
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -183,7 +184,7 @@ func (a *App) saveArtifacts(ctx context.Context, tx bun.Tx, files ...blob.Sums) 
 		}
 		seen[f.SHA256] = true
 		id := NewID()
-		rows = append(rows, artifactRow{fmt.Sprintf("%x", id[:]), f.Size, f.MD5, f.SHA1, f.SHA224, f.SHA256, f.SHA384, f.SHA512})
+		rows = append(rows, artifactRow{hex.EncodeToString(id[:]), f.Size, f.MD5, f.SHA1, f.SHA224, f.SHA256, f.SHA384, f.SHA512})
 	}
 	text, err := json.Marshal(rows)
 	if err != nil {

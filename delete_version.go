@@ -133,7 +133,11 @@ func hide(ctx context.Context, tx bun.Tx, v *Version) error {
 	if err := rows.Close(); err != nil {
 		return err
 	}
-	return recount(ctx, tx, &next, &prev)
+	changes, err := changesOf(ctx, tx, &next, &prev)
+	if err != nil {
+		return err
+	}
+	return writeCounts(ctx, tx, &next, &prev, changes)
 }
 
 const retainSQL = `SELECT v.id, v.number, r.retain_repo_versions FROM repository r CROSS JOIN repository_version v ON v.repository_id = r.id

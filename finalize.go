@@ -10,16 +10,15 @@ import (
 const (
 	// What changed since the version before, by type: by index, so that it costs the change. What
 	// left or came and was back as it was, in versions between the two that are gone, did not change.
-	countAddedSQL = `INSERT INTO version_count (version_id, what, pulp_type, count)
-SELECT ?, 'A', c.pulp_type, count(*) FROM repository_content m CROSS JOIN content c ON c.id = m.content_id
-WHERE m.repository_id = ? AND m.added > ? AND m.added <= ? AND (m.removed IS NULL OR m.removed > ?4)
-AND NOT EXISTS (SELECT 1 FROM repository_content o WHERE o.repository_id = ?2 AND o.content_id = m.content_id AND o.added <= ?3 AND o.removed > ?3)
+	countAddedSQL = `SELECT 'A', c.pulp_type, count(*) FROM repository_content m CROSS JOIN content c ON c.id = m.content_id
+WHERE m.repository_id = ?1 AND m.added > ?2 AND m.added <= ?3 AND (m.removed IS NULL OR m.removed > ?3)
+AND NOT EXISTS (SELECT 1 FROM repository_content o WHERE o.repository_id = ?1 AND o.content_id = m.content_id AND o.added <= ?2 AND o.removed > ?2)
 GROUP BY c.pulp_type`
-	countRemovedSQL = `INSERT INTO version_count (version_id, what, pulp_type, count)
-SELECT ?, 'R', c.pulp_type, count(*) FROM repository_content m CROSS JOIN content c ON c.id = m.content_id
-WHERE m.repository_id = ? AND m.removed > ? AND m.removed <= ? AND m.added <= ?3
-AND NOT EXISTS (SELECT 1 FROM repository_content o WHERE o.repository_id = ?2 AND o.content_id = m.content_id AND o.added > ?3 AND o.added <= ?4 AND (o.removed IS NULL OR o.removed > ?4))
+	countRemovedSQL = `SELECT 'R', c.pulp_type, count(*) FROM repository_content m CROSS JOIN content c ON c.id = m.content_id
+WHERE m.repository_id = ?1 AND m.removed > ?2 AND m.removed <= ?3 AND m.added <= ?2
+AND NOT EXISTS (SELECT 1 FROM repository_content o WHERE o.repository_id = ?1 AND o.content_id = m.content_id AND o.added > ?2 AND o.added <= ?3 AND (o.removed IS NULL OR o.removed > ?3))
 GROUP BY c.pulp_type`
+	insertCountSQL  = "INSERT INTO version_count (version_id, what, pulp_type, count) VALUES (?, ?, ?, ?)"
 	countPresentSQL = `INSERT INTO version_count (version_id, what, pulp_type, count)
 SELECT ?1, 'P', pulp_type, sum(CASE what WHEN 'R' THEN -count ELSE count END) AS n FROM version_count
 WHERE version_id = ?1 AND what IN ('A', 'R') OR version_id = ?2 AND what = 'P'
@@ -51,6 +50,11 @@ func (v *NewVersion) Finish(ctx context.Context) (changed bool, err error) {
 	if err := v.check(ctx); err != nil {
 		return false, err
 	}
+	// Counted here and not when it appears, so that no other writer waits for it. Nobody else
+	// changes the repository meanwhile.
+	if v.changes, err = changesOf(ctx, a.db.Reader(), &v.Version, &v.prev); err != nil {
+		return false, err
+	}
 	v.j.OnFinish(v.appear)
 	return true, nil
 }
@@ -80,7 +84,7 @@ func (v *NewVersion) check(ctx context.Context) error {
 // appear makes the version the repository's latest one, and applies its retention.
 func (v *NewVersion) appear(ctx context.Context, tx bun.Tx) error {
 	now := int64(v.j.app.now())
-	if err := recount(ctx, tx, &v.Version, &v.prev); err != nil {
+	if err := writeCounts(ctx, tx, &v.Version, &v.prev, v.changes); err != nil {
 		return err
 	}
 	if _, err := tx.Tx.ExecContext(ctx, completeVersionSQL, now, v.ID); err != nil {
@@ -93,21 +97,50 @@ func (v *NewVersion) appear(ctx context.Context, tx bun.Tx) error {
 	return v.j.app.retain(ctx, tx, v.RepositoryID)
 }
 
-// recount counts what a version added to and removed from the one before it, and what it holds.
-func recount(ctx context.Context, tx bun.Tx, v, prev *Version) error {
-	steps := []struct {
-		query string
-		args  []any
-	}{
-		{"DELETE FROM version_count WHERE version_id = ?", []any{v.ID}},
-		{countAddedSQL, []any{v.ID, v.RepositoryID, prev.Number, v.Number}},
-		{countRemovedSQL, []any{v.ID, v.RepositoryID, prev.Number, v.Number}},
-		{countPresentSQL, []any{v.ID, prev.ID}},
+// A change is how many units of a type a version added or removed.
+type change struct {
+	what       string // 'A' or 'R'
+	typ, count int64
+}
+
+// changesOf counts what a version added to and removed from the one before it.
+func changesOf(ctx context.Context, db bun.IDB, v, prev *Version) (out []change, err error) {
+	for _, query := range []string{countAddedSQL, countRemovedSQL} {
+		if out, err = appendChanges(ctx, db, out, query, v.RepositoryID, prev.Number, v.Number); err != nil {
+			return nil, fmt.Errorf("count version %d: %w", v.Number, err)
+		}
 	}
-	for _, s := range steps {
-		if _, err := tx.Tx.ExecContext(ctx, s.query, s.args...); err != nil {
+	return out, nil
+}
+
+func appendChanges(ctx context.Context, db bun.IDB, to []change, query string, args ...any) ([]change, error) {
+	rows, err := raw(db).QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var c change
+		if err := rows.Scan(&c.what, &c.typ, &c.count); err != nil {
+			return nil, err
+		}
+		to = append(to, c)
+	}
+	return to, rows.Err()
+}
+
+// writeCounts writes what a version changed, and what it therefore holds.
+func writeCounts(ctx context.Context, tx bun.Tx, v, prev *Version, changes []change) error {
+	if _, err := tx.Tx.ExecContext(ctx, "DELETE FROM version_count WHERE version_id = ?", v.ID); err != nil {
+		return fmt.Errorf("count version %d: %w", v.Number, err)
+	}
+	for _, c := range changes {
+		if _, err := tx.Tx.ExecContext(ctx, insertCountSQL, v.ID, c.what, c.typ, c.count); err != nil {
 			return fmt.Errorf("count version %d: %w", v.Number, err)
 		}
+	}
+	if _, err := tx.Tx.ExecContext(ctx, countPresentSQL, v.ID, prev.ID); err != nil {
+		return fmt.Errorf("count version %d: %w", v.Number, err)
 	}
 	return nil
 }

@@ -17,6 +17,8 @@ type NewVersion struct {
 	j    *Job
 	prev Version // the version that it follows
 	base int64   // the number of the version that it was made equal to; prev's if to none
+
+	changes []change // since prev, once it is finished
 }
 
 // membership batches are small enough that other writers do not wait for long.

@@ -48,7 +48,7 @@ func coreKinds() map[string]*kind {
 func corePlugin() Plugin {
 	return Plugin{Name: "core", Version: CoreVersion, Parts: []Part{
 		generalCreate, generalUpdate, quickDelete, generalDelete,
-		modifyTask, deleteVersionTask, createContentTask, commitUploadTask, purgeTask,
+		modifyTask, deleteVersionTask, createContentTask, commitUploadTask, repairTask, purgeTask,
 		artifactViews(), uploadViews(), taskViews(), workerViews(), groupViews(),
 		statusOperation{}, taskOperations{},
 	}}

@@ -13,7 +13,6 @@ import (
 	"github.com/uptrace/bun"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/gopulp/pulp/internal/blob"
 	"github.com/gopulp/pulp/internal/fetch"
 )
 
@@ -21,9 +20,10 @@ import (
 // work at the same time. What is between two stages is bounded, so that the slowest stage
 // sets the pace and memory stays flat.
 //
-//	Put ─► batch ─► which files are known? ─► download the others ─► save ─► associate
+//	Put ─► batch ─► which files are known? ─► download the others ─► keep them ─► save and associate
 const (
-	pipelineBatch  = 250 // units that are looked up and saved together
+	pipelineBatch  = 500 // units that are looked up and kept together
+	storeBatch     = 250 // units that are saved in one transaction
 	pipelineFlight = 4   // batches that are being downloaded at the same time
 )
 
@@ -39,14 +39,15 @@ type pipeline struct {
 	in     chan *Unit
 	known  chan *batch
 	loaded chan *batch
+	kept   chan *batch
 	group  *errgroup.Group
 	ctx    context.Context
 }
 
 func newPipeline(ctx context.Context, s *Sync) *pipeline {
-	p := &pipeline{s: s, in: make(chan *Unit, pipelineBatch), known: make(chan *batch, 1), loaded: make(chan *batch, 1)}
+	p := &pipeline{s: s, in: make(chan *Unit, pipelineBatch), known: make(chan *batch, 1), loaded: make(chan *batch, 1), kept: make(chan *batch, 1)}
 	p.group, p.ctx = errgroup.WithContext(ctx)
-	for _, stage := range []func() error{p.collect, p.download, p.store} {
+	for _, stage := range []func() error{p.collect, p.download, p.keep, p.store} {
 		p.group.Go(p.calmly(stage))
 	}
 	return p
@@ -226,48 +227,58 @@ func (p *pipeline) fetch(ctx context.Context, f *Remotely) error {
 	return nil
 }
 
-// fetch downloads a file into the storage, verified but not yet kept.
-func (a *App) fetch(ctx context.Context, c *fetch.Client, req fetch.Request) (*Incoming, fetch.Result, error) {
-	var w *blob.Writer
-	res, err := c.Fetch(ctx, req, func() (fetch.Sink, error) {
-		next, err := a.storage.blobs().Create(ctx, a.digests)
-		w = next
-		return next, err
-	})
-	if err != nil {
-		return nil, res, taskFailure(err)
-	}
-	return &Incoming{w: w, Sums: w.Sums()}, res, nil
-}
-
-// store keeps the files of a batch, then writes its rows and its membership in one transaction.
-func (p *pipeline) store() error {
+// keep makes the files of a batch durable, while the batch before it is being stored.
+func (p *pipeline) keep() error {
+	defer close(p.kept)
 	for b := range p.loaded {
-		var kept []*Incoming
+		var files []*Incoming
 		for _, f := range b.downloads {
-			kept = append(kept, f.kept)
+			files = append(files, f.kept)
 		}
-		if err := p.s.app.keep(p.ctx, kept...); err != nil {
+		if err := p.s.app.keep(p.ctx, files...); err != nil {
 			b.discard()
 			return err
 		}
-		var ids []int64
-		err := p.s.j.Tx(p.ctx, func(ctx context.Context, tx bun.Tx) (err error) {
-			if ids, err = p.s.app.save(ctx, tx, &b.saving); err != nil {
+		select {
+		case p.kept <- b:
+		case <-p.ctx.Done():
+			return context.Cause(p.ctx)
+		}
+	}
+	return nil
+}
+
+// store writes the rows of a batch and its membership, in transactions short enough for others.
+func (p *pipeline) store() error {
+	for b := range p.kept {
+		for from := 0; from < len(b.rows); from += storeBatch {
+			to := min(len(b.rows), from+storeBatch)
+			part := &saving{rows: b.rows[from:to], files: b.files[from:to], remote: b.remote}
+			if err := p.storePart(part); err != nil {
 				return err
 			}
-			replaced, err := p.s.version.add(ctx, tx, ids)
-			if err == nil && slices.ContainsFunc(replaced, p.s.seen.has) {
-				return duplicates(nil) // that one was in the repository before, but has been put, too
-			}
-			return err
-		})
-		if err != nil {
+		}
+	}
+	return nil
+}
+
+func (p *pipeline) storePart(part *saving) error {
+	var ids []int64
+	err := p.s.j.Tx(p.ctx, func(ctx context.Context, tx bun.Tx) (err error) {
+		if ids, err = p.s.app.save(ctx, tx, part); err != nil {
 			return err
 		}
-		p.s.seen.add(ids...)
-		p.s.associated.Add(int64(len(ids)))
+		replaced, err := p.s.version.add(ctx, tx, ids)
+		if err == nil && slices.ContainsFunc(replaced, p.s.seen.has) {
+			return duplicates(nil) // that one was in the repository before, but has been put, too
+		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
+	p.s.seen.add(ids...)
+	p.s.associated.Add(int64(len(ids)))
 	return nil
 }
 

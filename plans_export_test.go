@@ -63,4 +63,7 @@ var ContentStatements = map[string]string{
 	"artifact there":          artifactThereSQL,
 	"artifact in use":         artifactInUseSQL,
 	"chunks":                  chunksSQL,
+	"stored files":            storedFilesSQL,
+	"batch end":               batchEndSQL,
+	"sources of an artifact":  artifactSourcesSQL,
 }

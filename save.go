@@ -2,6 +2,7 @@ package pulp
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -70,7 +71,7 @@ func (a *App) save(ctx context.Context, tx bun.Tx, s *saving) ([]int64, error) {
 	ids := make([]int64, len(s.rows))
 	var files []fileRow
 	for i, row := range s.rows {
-		ids[i] = byKey[fmt.Sprintf("%x", row.key[:])]
+		ids[i] = byKey[hex.EncodeToString(row.key[:])]
 		for _, f := range s.files[i] {
 			files = append(files, fileRow{ids[i], f.Path, f.URL, f.SHA256, f.Size})
 		}
@@ -112,7 +113,7 @@ func (a *App) saveContent(ctx context.Context, tx bun.Tx, s *saving) (map[string
 	units := make([]unitRow, len(s.rows))
 	for i, row := range s.rows {
 		id := NewID()
-		units[i] = unitRow{fmt.Sprintf("%x", id[:]), row.face.typ, fmt.Sprintf("%x", row.key[:]), fmt.Sprintf("%x", row.slot[:]), Labels{}, row.detail}
+		units[i] = unitRow{hex.EncodeToString(id[:]), row.face.typ, hex.EncodeToString(row.key[:]), hex.EncodeToString(row.slot[:]), Labels{}, row.detail}
 		if s.labels != nil && s.labels[i] != nil {
 			units[i].Labels = s.labels[i]
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/gopulp/pulp/internal/blob"
+	"github.com/gopulp/pulp/internal/fetch"
 )
 
 // Storage is where the bytes of artifacts lie, each under its sha256. [Dir] makes one.
@@ -78,6 +79,20 @@ func (a *App) spool(ctx context.Context, write func(w io.Writer) error) (*Incomi
 	}
 	f.Sums = w.Sums()
 	return f, nil
+}
+
+// fetch downloads a file into the storage, verified but not yet kept.
+func (a *App) fetch(ctx context.Context, c *fetch.Client, req fetch.Request) (*Incoming, fetch.Result, error) {
+	var w *blob.Writer
+	res, err := c.Fetch(ctx, req, func() (fetch.Sink, error) {
+		next, err := a.storage.blobs().Create(ctx, a.digests)
+		w = next
+		return next, err
+	})
+	if err != nil {
+		return nil, res, taskFailure(err)
+	}
+	return &Incoming{w: w, Sums: w.Sums()}, res, nil
 }
 
 // keep makes the bytes of files durable under their names. Blob first, then row.

@@ -38,7 +38,7 @@ func (a *App) latestVersion(ctx context.Context, db bun.IDB, repository int64) (
 func versionViews(path, class, under string) *ViewSet[Version] {
 	return &ViewSet[Version]{
 		Path: path + "/{}/versions", Name: "repository version", class: class, kind: versionKind, parent: path, under: under,
-		Ops: List | Read | Delete, Async: Delete, removal: deleteVersion,
+		Ops: List | Read | Delete, Async: Delete, removal: deleteVersion, Actions: []Action[Version]{repairAction()},
 		Serializer: Serializer[Version]{Computed: []Computed[Version]{summaryField(), reportField()}},
 		Scope:      completeVersion,
 		Filters: slices.Concat(numberRange("number", "v.number"), timeFilters("pulp_created", "v.pulp_created"),
