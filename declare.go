@@ -145,9 +145,9 @@ func (p *plan) place(db *bun.DB) error {
 		i := slices.IndexFunc(table.Fields, func(c *bunschema.Field) bool { return slices.Equal(c.Index, f.index) })
 		switch {
 		case f.detail:
-		case i < 0 && table.FieldMap[f.column] == nil: // else it is scanonly, a second name of a column
+		case i < 0:
 			errs = append(errs, fmt.Errorf(`%s.%s: bun knows no column for it; json:"-" leaves it out`, p.typ, f.Name))
-		case i >= 0:
+		default:
 			f.column = table.Fields[i].Name
 		}
 	}

@@ -50,7 +50,7 @@ func (v *view[M]) list(ctx context.Context, r *Request) (*Answer, error) {
 	}
 	page.Count = int64(count)
 	only, without := v.pruned(r.Query)
-	page.Results, err = v.codec.encode(ctx, db, recs, only, without)
+	page.Results, err = v.codec.encode(ctx, db, recs, only, append(without, v.codec.details()...))
 	if err != nil {
 		return nil, err
 	}

@@ -102,7 +102,7 @@ func (v *view[M]) operations(owner Plugin) ([]Operation, error) {
 	name := article(v.Name)
 	add(List, "GET", "list", "List "+v.Name+"s", false, Operation{Answer: object, Many: true, Query: v.parameters(), Codes: []AnswerKind{OK}, Do: v.list})
 	add(Create, "POST", "create", "Create "+name, false, Operation{Answer: object, Body: object, Codes: v.codes(Create, Created), Do: v.create})
-	add(Read, "GET", "read", "Inspect "+name, true, Operation{Answer: object, Query: pruning(), Codes: []AnswerKind{OK}, Do: v.read})
+	add(Read, "GET", "read", "Inspect "+name, true, Operation{Answer: v.codec.detailed(object.Name), Query: pruning(), Codes: []AnswerKind{OK}, Do: v.read})
 	add(Update, "PUT", "update", "Update "+name, true, Operation{Answer: object, Body: object, Codes: v.codes(Update, OK), Do: v.update(replacing)})
 	add(Update, "PATCH", "partial_update", "Update "+name, true, Operation{Answer: object, Body: object, Codes: v.codes(Update, OK), Do: v.update(patching)})
 	add(Delete, "DELETE", "delete", "Delete "+name, true, Operation{Codes: v.codes(Delete, NoContent), Do: v.destroy})
