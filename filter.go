@@ -52,6 +52,14 @@ func (v *view[M]) declareFilters() {
 		v.addFilters(labelFilter())
 	}
 	v.addFilters(v.Filters...)
+	for _, f := range v.plan.fields {
+		for _, name := range []string{f.Name, f.Name + "__in"} {
+			if lookup, ok := v.filters[name]; ok && f.unique {
+				lookup.Where = v.inDomain(lookup.Where)
+				v.filters[name] = lookup
+			}
+		}
+	}
 	v.names = slices.Sorted(maps.Keys(v.filters))
 }
 

@@ -103,8 +103,9 @@ func (c *codec[M]) encode(ctx context.Context, db bun.IDB, ms []*M, only, withou
 		return nil, err
 	}
 	out := make([]json.RawMessage, len(ms))
+	size := 512
 	for i, m := range ms {
-		w := objectWriter{b: make([]byte, 0, 512), wanted: wanted}
+		w := objectWriter{b: make([]byte, 0, size), wanted: wanted}
 		c.identity(ctx, &w, m, own)
 		if err := c.plan.encode(&w, values[i], links); err != nil {
 			return nil, err
@@ -120,6 +121,7 @@ func (c *codec[M]) encode(ctx context.Context, db bun.IDB, ms []*M, only, withou
 			}
 		}
 		out[i] = w.end()
+		size = len(out[i]) + 64 // the next one will be alike
 	}
 	return out, nil
 }
