@@ -52,6 +52,7 @@ func (v *view[M]) declareFilters() {
 		v.addFilters(labelFilter())
 	}
 	v.addFilters(v.Filters...)
+	v.addFilters(v.expressionFilter())
 	for _, f := range v.plan.fields {
 		for _, name := range []string{f.Name, f.Name + "__in"} {
 			if lookup, ok := v.filters[name]; ok && f.unique {
