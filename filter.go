@@ -35,6 +35,7 @@ func (v *view[M]) declareFilters() {
 	if _, ok := any((*M)(nil)).(typed); ok {
 		v.orders["pulp_type"] = "?TableAlias.pulp_type"
 	}
+	maps.Copy(v.orders, v.sorts)
 	for _, f := range v.plan.fields {
 		column := f.expression()
 		if f.ordered() {

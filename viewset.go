@@ -61,12 +61,13 @@ type ViewSet[M any] struct {
 	// Remove is called before a row is deleted, in the same transaction. Nil means nothing.
 	Remove func(ctx context.Context, tx bun.Tx, m *M) error
 
-	kind       string   // the kind that M belongs to; empty for a host's model
-	typ        string   // the type in it: "<plugin>.<type>"
-	class      string   // the name in the API's description: "FileRepository"
-	parent     string   // the path of the collection that this one is nested in, for versions
-	minimal    []string // the fields that ?minimal=true leaves; nil for no such thing
-	slowDelete bool     // Delete may take long: it waits for a worker
+	kind       string            // the kind that M belongs to; empty for a host's model
+	typ        string            // the type in it: "<plugin>.<type>"
+	class      string            // the name in the API's description: "FileRepository"
+	parent     string            // the path of the collection that this one is nested in, for versions
+	sorts      map[string]string // further orders of lists: name → SQL
+	minimal    []string          // the fields that ?minimal=true leaves; nil for no such thing
+	slowDelete bool              // Delete may take long: it waits for a worker
 	labels     bool
 	master     bool                                       // the collection of all types of a kind
 	under      string                                     // for versions: the type of their repositories
