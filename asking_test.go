@@ -80,6 +80,11 @@ func tryShop(t testing.TB, tables string, cfg pulp.Config) (*shop, error) {
 	return s, nil
 }
 
+const (
+	waitFor = 20 * time.Second
+	tick    = 2 * time.Millisecond
+)
+
 const shopAPI = "/pulp/api/v3/"
 
 // A reply is an answer: its code and its body.
@@ -137,7 +142,7 @@ func (s *shop) end(t testing.TB, r reply) map[string]any {
 	require.Eventually(t, func() bool {
 		task = s.ask(t, "GET", href, "").object(t)
 		return task["finished_at"] != nil
-	}, 20*time.Second, 2*time.Millisecond)
+	}, waitFor, tick)
 	return task
 }
 

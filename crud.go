@@ -3,6 +3,7 @@ package pulp
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -27,8 +28,24 @@ func (v *view[M]) one(ctx context.Context, db bun.IDB, vars map[string]string) (
 			return q.Where("?TableAlias.? = ?", bun.Ident(v.key.column), key)
 		})
 	}
-	return v.model.First(ctx, db, where...)
+	m, err := v.model.First(ctx, db, where...)
+	if errors.Is(err, ErrNotFound) {
+		return nil, noMatch{v.class}
+	}
+	return m, err
 }
+
+// noMatch is ErrNotFound with the sentence that clients know.
+type noMatch struct{ class string }
+
+// Error names what was looked for.
+func (e noMatch) Error() string { return e.class + ": " + ErrNotFound.Error() }
+
+// Unwrap returns ErrNotFound.
+func (noMatch) Unwrap() error { return ErrNotFound }
+
+// Detail is what the client reads.
+func (e noMatch) Detail() string { return "No " + e.class + " matches the given query." }
 
 func idOrNil(text string) any {
 	id, err := ParseID(text)
@@ -64,15 +81,21 @@ func (v *view[M]) read(ctx context.Context, r *Request) (*Answer, error) {
 	if err := v.allow(ctx, Read, m); err != nil {
 		return nil, err
 	}
-	return v.answer(ctx, db, OK, m, r)
+	only, without := v.pruned(r.Query)
+	out, err := v.codec.encode(ctx, db, []*M{m}, only, without)
+	if err != nil {
+		return nil, err
+	}
+	return &Answer{Kind: OK, Body: out[0]}, nil
 }
 
-// answer writes one object. r may be nil.
+// answer writes one object that was written or changed. r may be nil.
 func (v *view[M]) answer(ctx context.Context, db bun.IDB, kind AnswerKind, m *M, r *Request) (*Answer, error) {
 	var only, without []string
 	if r != nil {
 		only, without = v.pruned(r.Query)
 	}
+	without = append(without, v.codec.details()...)
 	out, err := v.codec.encode(ctx, db, []*M{m}, only, without)
 	if err != nil {
 		return nil, err

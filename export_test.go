@@ -14,3 +14,14 @@ func (a *App) DecodeInto(ctx context.Context, body map[string]json.RawMessage, d
 	}
 	return a.decoder(ctx, a.db.Reader()).decode(p, body, reflect.ValueOf(dst).Elem(), creating)
 }
+
+// EncodePage writes a page of repositories as a list does, without reading it.
+func (a *App) EncodePage(ctx context.Context, ms []*Repository[None]) ([]json.RawMessage, error) {
+	p, err := planOf(reflect.TypeFor[Repository[None]]())
+	if err != nil {
+		return nil, err
+	}
+	c := codec[Repository[None]]{app: a, plan: p, end: a.byPath["repositories/file/file"]}
+	c.Computed = versionLinks[None](a.registry)
+	return c.encode(ctx, a.db.Reader(), ms, nil, nil)
+}

@@ -35,6 +35,7 @@ func (v *view[M]) declareFilters() {
 	if _, ok := any((*M)(nil)).(typed); ok {
 		v.orders["pulp_type"] = "?TableAlias.pulp_type"
 	}
+	maps.Copy(v.orders, v.sorts)
 	for _, f := range v.plan.fields {
 		column := f.expression()
 		if f.ordered() {
@@ -52,6 +53,15 @@ func (v *view[M]) declareFilters() {
 		v.addFilters(labelFilter())
 	}
 	v.addFilters(v.Filters...)
+	v.addFilters(v.expressionFilter())
+	for _, f := range v.plan.fields {
+		for _, name := range []string{f.Name, f.Name + "__in"} {
+			if lookup, ok := v.filters[name]; ok && f.unique {
+				lookup.Where = v.inDomain(lookup.Where)
+				v.filters[name] = lookup
+			}
+		}
+	}
 	v.names = slices.Sorted(maps.Keys(v.filters))
 }
 

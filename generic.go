@@ -145,7 +145,7 @@ func (v *view[M]) taken(ctx context.Context, db bun.IDB, old, m *M) error {
 		if old != nil && reflect.DeepEqual(reflect.ValueOf(old).Elem().FieldByIndex(f.index).Interface(), value) {
 			continue
 		}
-		q := db.NewSelect().Model((*M)(nil)).Where("?TableAlias.? = ?", bun.Ident(f.column), value)
+		q := v.domain(db.NewSelect().Model((*M)(nil))).Where("?TableAlias.? = ?", bun.Ident(f.column), value)
 		there, err := q.Exists(ctx)
 		if err != nil {
 			return err

@@ -20,6 +20,7 @@ type tableKey struct {
 	column  string       // the column of the key in hrefs
 	typ     reflect.Type // of that key
 	named   bool         // the key is a PulpID
+	domain  bool         // rows belong to a domain
 	integer bool         // the primary key is an int64, by which tasks and other rows name the row
 }
 
@@ -37,7 +38,7 @@ func keyOf(db *bun.DB, t reflect.Type) (k tableKey, err error) {
 	}
 	pk := table.PKs[0]
 	k = tableKey{table: table.Name, primary: pk.Name, column: pk.Name, typ: pk.StructField.Type}
-	k.integer = k.typ.Kind() == reflect.Int64
+	k.integer, k.domain = k.typ.Kind() == reflect.Int64, table.FieldMap["domain_id"] != nil
 	if reflect.PointerTo(t).Implements(reflect.TypeFor[record]()) {
 		k.column, k.typ, k.named = "pulp_id", idType, true
 	}

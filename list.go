@@ -50,7 +50,7 @@ func (v *view[M]) list(ctx context.Context, r *Request) (*Answer, error) {
 	}
 	page.Count = int64(count)
 	only, without := v.pruned(r.Query)
-	page.Results, err = v.codec.encode(ctx, db, recs, only, without)
+	page.Results, err = v.codec.encode(ctx, db, recs, only, append(without, v.codec.details()...))
 	if err != nil {
 		return nil, err
 	}
@@ -82,19 +82,24 @@ func (v *view[M]) filter(ctx context.Context, q *bun.SelectQuery, query url.Valu
 		if f.Value.Type == schema.Array {
 			value = strings.Join(query[name], ",")
 		}
-		if value == "" && !f.empty {
-			continue
-		}
-		if strings.ContainsRune(value, 0) { // in a statement, it would end it
-			return nil, &InputError{Field: name, Messages: []string{"Null characters are not allowed."}}
-		}
-		where, err := f.Where(ctx, value)
+		where, err := v.lookup(ctx, f, value)
 		if err != nil {
 			return nil, filterError(name, err)
 		}
 		q = where(q)
 	}
 	return q, nil
+}
+
+// lookup is what a filter makes of a value. An empty one is as if it were not there.
+func (v *view[M]) lookup(ctx context.Context, f Filter, value string) (Where, error) {
+	switch {
+	case value == "" && !f.empty:
+		return func(q *bun.SelectQuery) *bun.SelectQuery { return q }, nil
+	case strings.ContainsRune(value, 0): // in a statement, it would end it
+		return nil, Refuse("Null characters are not allowed.")
+	}
+	return f.Where(ctx, value)
 }
 
 func filterError(name string, err error) error {

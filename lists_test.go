@@ -118,6 +118,30 @@ func TestEveryLookupFindsWhatItSays(t *testing.T) {
 	}
 }
 
+func TestExpressionsJoinFilters(t *testing.T) {
+	t.Parallel()
+	s := openList(t)
+	for query, want := range map[string]string{
+		"name=alpha": "alpha", "NOT name=alpha": "Beta 50%_off naïve a,b none", "name=alpha OR name=Beta": "alpha Beta", "amount__gt=2 AND gift=true": "50%_off a,b",
+		"name=alpha OR name=Beta AND gift=true": "alpha", "(name=alpha OR name=Beta) AND gift=false": "Beta", "NOT (name=alpha OR amount__gt=1)": "none", "NOT NOT name=alpha": "alpha",
+		"name='a,b'": "a,b", `name="50%_off"`: "50%_off", "name=naïve": "naïve", "NOT price__gt=3": "alpha Beta 50%_off none", "name__in=alpha,Beta": "alpha Beta",
+		`(pulp_label_select="!x" AND name__icontains=BET) OR name=none`: "Beta none", "remote=null AND name=alpha": "alpha", "": "alpha Beta 50%_off naïve a,b none",
+	} {
+		require.Equal(t, strings.Fields(want), s.names(t, "shop/orders/?ordering=pulp_created&q="+url.QueryEscape(query), "name"), query)
+	}
+	const syntax = "Syntax error in expression."
+	for query, sentence := range map[string]string{
+		"name": syntax, "name=": syntax, "name=a b": syntax, "(name=a": syntax, "name=a)": syntax, "name=a AND": syntax, "AND": syntax, "name='a": syntax, "name=a and name=b": syntax,
+		"nothing=1": "Filter 'nothing' does not exist.", "q='name=a'": "Filter 'q' does not exist.", "ordering=name": "Filter 'ordering' does not exist.", "amount=x": "Enter a number.",
+		strings.Repeat("NOT ", 8) + "name=a":       "Filter expression exceeds allowed complexity.",
+		strings.Repeat("name=a OR ", 7) + "name=a": "Filter expression exceeds allowed complexity.",
+		strings.Repeat("(", 5000) + "name=a":       "Filter expression exceeds allowed complexity.",
+	} {
+		require.Equal(t, map[string]any{"q": []any{sentence}}, s.ask(t, "GET", "shop/orders/?q="+url.QueryEscape(query), "").object(t), "%.60s", query)
+	}
+	require.Equal(t, http.StatusOK, s.ask(t, "GET", "shop/orders/?q="+url.QueryEscape(strings.Repeat("NOT ", 7)+"name=a"), "").code)
+}
+
 func TestReferencesAndIdentitiesFilter(t *testing.T) {
 	t.Parallel()
 	s := openShop(t, file.Plugin())

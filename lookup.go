@@ -154,3 +154,23 @@ func nullFilter(name, column string) Filter {
 func boolFilter(name, column string) Filter {
 	return compare(name, "Filter results where "+name+" is value", aBool, readBool, column+" = ?")
 }
+
+// inDomain narrows a lookup of a unique field to the domain: the index that keeps such fields
+// unique begins with it, and without it every row would be read.
+func (v *view[M]) inDomain(where func(context.Context, string) (Where, error)) func(context.Context, string) (Where, error) {
+	return func(ctx context.Context, value string) (Where, error) {
+		w, err := where(ctx, value)
+		if err != nil {
+			return nil, err
+		}
+		return func(q *bun.SelectQuery) *bun.SelectQuery { return w(v.domain(q)) }, nil
+	}
+}
+
+// domain narrows a query to the only domain, for models that have one.
+func (v *view[M]) domain(q *bun.SelectQuery) *bun.SelectQuery {
+	if !v.key.domain {
+		return q
+	}
+	return q.Where("?TableAlias.domain_id = ?", v.app.domain.ID)
+}

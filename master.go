@@ -16,11 +16,11 @@ func masterViews() Part { return masters{} }
 func (masters) declare(r *registry, owner Plugin) error {
 	type raw = json.RawMessage
 	parts := []Part{
-		&ViewSet[Repository[raw]]{Path: "repositories", Name: "repository", class: "Repository", kind: repositoryKind, Ops: List, labels: true, master: true,
+		&ViewSet[Repository[raw]]{Path: "repositories", Name: "repository", class: "Repository", kind: repositoryKind, sorts: repositorySorts, Ops: List, labels: true, master: true,
 			Serializer: Serializer[Repository[raw]]{Computed: versionLinks[raw](r)},
 			Filters: append(numberFilters("retain_repo_versions", "r.retain_repo_versions"),
 				contentFilter("with_content", repositoriesEver), contentFilter("latest_with_content", repositoriesNow))},
-		&ViewSet[Remote[raw]]{Path: "remotes", Name: "remote", class: "GenericRemote", kind: remoteKind, Ops: List, labels: true, master: true,
+		&ViewSet[Remote[raw]]{Path: "remotes", Name: "remote", class: "GenericRemote", kind: remoteKind, sorts: remoteSorts(), Ops: List, labels: true, master: true,
 			Filters: timeFilters("pulp_last_updated", "rm.pulp_last_updated")},
 		&ViewSet[Content[raw]]{Path: "content", Name: "content", class: "MultipleArtifactContent", kind: contentKind, Ops: List, labels: true, master: true,
 			Serializer: Serializer[Content[raw]]{Computed: fileFields[raw](false)}, Filters: contentFilters()},
@@ -31,7 +31,7 @@ func (masters) declare(r *registry, owner Plugin) error {
 			Scope:      func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("p.complete") }},
 		&ViewSet[Distribution[raw]]{Path: "distributions", Name: "distribution", class: "Distribution", kind: distributionKind, Ops: List, labels: true, master: true,
 			Serializer: Serializer[Distribution[raw]]{Computed: distributionFields[raw]()}, Filters: distributionFilters()},
-		&ViewSet[Version]{Path: "repository_versions", Name: "repository version", class: "RepositoryVersion", kind: versionKind, Ops: List, master: true,
+		&ViewSet[Version]{Path: "repository_versions", Name: "repository version", class: "RepositoryVersion", kind: versionKind, sorts: versionSorts, Ops: List, master: true,
 			Serializer: Serializer[Version]{Computed: []Computed[Version]{summaryField(), reportField()}},
 			Filters:    slices.Concat(numberRange("number", "v.number"), timeFilters("pulp_created", "v.pulp_created"), []Filter{contentFilter("content", versionsWith), contentFilter("content__in", versionsWith)}),
 			Scope:      func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("v.complete") }},

@@ -70,7 +70,7 @@ func (t *RemoteType[D]) declare(r *registry, owner Plugin) error {
 	d := t.declaration()
 	vs := &ViewSet[Remote[D]]{
 		Path: d.path(owner), class: d.className(owner), kind: remoteKind, typ: d.label(owner), decl: t, labels: true,
-		Async: Update | Delete, slowDelete: true,
+		Async: Update | Delete, slowDelete: true, sorts: remoteSorts(),
 		Filters: timeFilters("pulp_last_updated", "rm.pulp_last_updated"),
 		Serializer: Serializer[Remote[D]]{Validate: func(ctx context.Context, _ bun.IDB, old, m *Remote[D]) error {
 			if err := validRemote(r.app, m); err != nil || t.Validate == nil {
@@ -80,6 +80,15 @@ func (t *RemoteType[D]) declare(r *registry, owner Plugin) error {
 		}},
 	}
 	return vs.declare(r, owner)
+}
+
+// remoteSorts are orders by what clients do not see: of secrets only whether they are set.
+func remoteSorts() map[string]string {
+	out := map[string]string{"headers": "rm.headers"}
+	for _, name := range []string{"client_key", "username", "password", "proxy_username", "proxy_password"} {
+		out[name] = "rm." + name + " IS NOT NULL"
+	}
+	return out
 }
 
 // validRemote finds what is wrong before the first download does.

@@ -42,6 +42,9 @@ type RepositoryType[D any] struct {
 	OnVersion func(ctx context.Context, j *Job, repo *Repository[D], v *Version) error
 }
 
+// repositorySorts are orders by what clients do not see. No repository is hidden.
+var repositorySorts = map[string]string{"next_version": "r.next_version", "user_hidden": "0 + 0"}
+
 // A repositoryFace is a type of repository as the core sees it, without its Go type.
 type repositoryFace struct {
 	content []int64 // the ids of its content types
@@ -57,7 +60,7 @@ func (t *RepositoryType[D]) declare(r *registry, owner Plugin) error {
 	d := t.declaration()
 	vs := &ViewSet[Repository[D]]{
 		Path: d.path(owner), class: d.className(owner), kind: repositoryKind, typ: d.label(owner), decl: t, labels: true,
-		Async: Update | Delete, slowDelete: true,
+		Async: Update | Delete, slowDelete: true, sorts: repositorySorts,
 		Serializer: Serializer[Repository[D]]{Computed: versionLinks[D](r)},
 		Filters: append(numberFilters("retain_repo_versions", "r.retain_repo_versions"),
 			contentFilter("with_content", repositoriesEver), contentFilter("latest_with_content", repositoriesNow)),

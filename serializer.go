@@ -52,7 +52,8 @@ type Computed[M any] struct {
 	// Values returns one value for each of ms, in their order.
 	Values func(ctx context.Context, db bun.IDB, ms []*M) ([]any, error)
 
-	input bool // clients may send it when they create an object
+	detail bool // only who reads one object gets it
+	input  bool // clients may send it when they create an object
 }
 
 // A codec is a Serializer made ready for one App.
@@ -102,8 +103,9 @@ func (c *codec[M]) encode(ctx context.Context, db bun.IDB, ms []*M, only, withou
 		return nil, err
 	}
 	out := make([]json.RawMessage, len(ms))
+	size := 512
 	for i, m := range ms {
-		w := objectWriter{b: make([]byte, 0, 512), wanted: wanted}
+		w := objectWriter{b: make([]byte, 0, size), wanted: wanted}
 		c.identity(ctx, &w, m, own)
 		if err := c.plan.encode(&w, values[i], links); err != nil {
 			return nil, err
@@ -119,6 +121,7 @@ func (c *codec[M]) encode(ctx context.Context, db bun.IDB, ms []*M, only, withou
 			}
 		}
 		out[i] = w.end()
+		size = len(out[i]) + 64 // the next one will be alike
 	}
 	return out, nil
 }
@@ -163,6 +166,30 @@ func (c *codec[M]) compute(ctx context.Context, db bun.IDB, ms []*M, wanted func
 	return out, nil
 }
 
+// details are the names of the fields that only who reads one object gets.
+func (c *codec[M]) details() (names []string) {
+	for _, x := range c.Computed {
+		if x.detail {
+			names = append(names, x.Name)
+		}
+	}
+	return names
+}
+
+// detailed is object with the fields that only who reads one object gets.
+func (c *codec[M]) detailed(name string) *schema.Object {
+	if c.details() == nil {
+		return c.object(name)
+	}
+	o := c.object(name + "Detail")
+	for _, x := range c.Computed {
+		if x.detail {
+			o.Fields = append(o.Fields, schema.Field{Name: x.Name, Doc: x.Doc, Value: x.Value, ReadOnly: true})
+		}
+	}
+	return o
+}
+
 // object is the face of M as the HTTP layer documents it.
 func (c *codec[M]) object(name string) *schema.Object {
 	o := &schema.Object{Name: name}
@@ -179,7 +206,9 @@ func (c *codec[M]) object(name string) *schema.Object {
 		o.Fields = append(o.Fields, schema.Field{Name: "hidden_fields", ReadOnly: true, Value: hiddenValue(), Doc: "The write-only fields, and whether they are set."})
 	}
 	for _, x := range c.Computed {
-		o.Fields = append(o.Fields, schema.Field{Name: x.Name, Doc: x.Doc, Value: x.Value, ReadOnly: !x.input})
+		if !x.detail {
+			o.Fields = append(o.Fields, schema.Field{Name: x.Name, Doc: x.Doc, Value: x.Value, ReadOnly: !x.input})
+		}
 	}
 	o.Fields = append(o.Fields, c.described...)
 	return o

@@ -59,6 +59,27 @@ func taskIDs(ts []*TaskRecord) []int64 {
 	return idsOf(ts, func(t *TaskRecord) int64 { return t.ID })
 }
 
+// dispatchers are the accounts that dispatched tasks; null where accounts are no part of the API.
+func dispatchers(ctx context.Context, db bun.IDB, ts []*TaskRecord) ([]any, error) {
+	var ids []int64
+	for _, t := range ts {
+		if t.CreatedBy != nil {
+			ids = append(ids, *t.CreatedBy)
+		}
+	}
+	links, err := FromContext(ctx).links(ctx, db, accountKind, ids)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]any, len(ts))
+	for i, t := range ts {
+		if t.CreatedBy != nil && links[*t.CreatedBy] != "" {
+			out[i] = links[*t.CreatedBy]
+		}
+	}
+	return out, nil
+}
+
 const childTasksSQL = "SELECT parent_id, id FROM task WHERE parent_id IN (SELECT value FROM json_each(?)) ORDER BY id"
 
 func childTasks(ctx context.Context, db bun.IDB, ts []*TaskRecord) ([]any, error) {

@@ -19,7 +19,6 @@ type TaskRecord struct {
 	State      State           `bun:"state" json:"state" pulp:"readonly" validate:"oneof=waiting skipped running completed failed canceled canceling" doc:"The current state of the task. The possible values include: 'waiting', 'skipped', 'running', 'completed', 'failed', 'canceled' and 'canceling'."`
 	Name       string          `bun:"name" json:"name" validate:"required" doc:"The name of task."`
 	LoggingCID string          `bun:"logging_cid" json:"logging_cid" validate:"required" doc:"The logging correlation id associated with this task"`
-	Owner      *int64          `bun:"created_by,scanonly" json:"created_by" pulp:"readonly,ref=account" doc:"User who dispatched this task."`
 	Unblocked  *Time           `bun:"unblocked_at" json:"unblocked_at" pulp:"readonly,filter" doc:"Timestamp of when this task was identified ready for pickup."`
 	Started    *Time           `bun:"started_at" json:"started_at" pulp:"readonly,filter" doc:"Timestamp of when this task started execution."`
 	Finished   *Time           `bun:"finished_at" json:"finished_at" pulp:"readonly,filter" doc:"Timestamp of when this task stopped execution."`
@@ -44,6 +43,7 @@ func taskViews() *ViewSet[TaskRecord] {
 	vs := &ViewSet[TaskRecord]{
 		Path: "tasks", Name: "task", class: "Task", kind: taskKind, Ops: List | Read, minimal: minimalTask,
 		Serializer: Serializer[TaskRecord]{Computed: []Computed[TaskRecord]{
+			{Name: "created_by", Doc: "User who dispatched this task.", Value: schema.Value{Type: schema.String}, Values: dispatchers},
 			{Name: "worker", Doc: "Deprecated: always null.", Value: uri, Values: none(nil)},
 			{Name: "child_tasks", Doc: "Any tasks spawned by this task.", Value: schema.Value{Type: schema.Array, Items: &uri}, Values: childTasks},
 			{Name: "task_group", Doc: "The task group that this task is a member of.", Value: uri, Values: groupOfTasks},

@@ -45,7 +45,7 @@ func uploadViews() *ViewSet[UploadSession] {
 		Actions: []Action[UploadSession]{Do("commit", commitUpload)},
 		Serializer: Serializer[UploadSession]{Computed: []Computed[UploadSession]{{
 			Name: "chunks", Value: schema.Value{Type: schema.Array, Items: &schema.Value{Type: schema.Map, Object: objectOf[uploadChunk]("UploadChunk")}},
-			Values: chunksOf}},
+			Values: chunksOf, detail: true}},
 			// Pulp describes it and never sends it.
 			described: []schema.Field{{Name: "completed", ReadOnly: true, Value: schema.Value{Type: schema.String, Format: "date-time"}}}},
 	}

@@ -38,13 +38,17 @@ func (a *App) latestVersion(ctx context.Context, db bun.IDB, repository int64) (
 func versionViews(path, class, under string) *ViewSet[Version] {
 	return &ViewSet[Version]{
 		Path: path + "/{}/versions", Name: "repository version", class: class, kind: versionKind, parent: path, under: under,
-		Ops: List | Read | Delete, Async: Delete, removal: deleteVersion, Actions: []Action[Version]{repairAction()},
+		Ops: List | Read | Delete, Async: Delete, removal: deleteVersion, sorts: versionSorts, Actions: []Action[Version]{repairAction()},
 		Serializer: Serializer[Version]{Computed: []Computed[Version]{summaryField(), reportField()}},
 		Scope:      completeVersion,
 		Filters: slices.Concat(numberRange("number", "v.number"), timeFilters("pulp_created", "v.pulp_created"),
 			[]Filter{contentFilter("content", versionsWith), contentFilter("content__in", versionsWith)}),
 	}
 }
+
+// versionSorts are orders that clients know and that change nothing: all versions that they see
+// are complete.
+var versionSorts = map[string]string{"complete": "v.complete", "info": "v.complete"}
 
 // versionsWith holds for the versions that hold one of the units ?.
 const versionsWith = `EXISTS (SELECT 1 FROM repository_content m WHERE m.content_id IN (?)

@@ -74,6 +74,8 @@ type ViewSet[M any] struct {
 	master bool
 	// labels says that objects have labels.
 	labels bool
+	// sorts are further orders of lists: name → SQL.
+	sorts map[string]string
 	// minimal are the fields that ?minimal=true leaves; nil for no such thing.
 	minimal []string
 	// slowDelete says that Delete may take long: it waits for a worker.
@@ -112,7 +114,7 @@ func (v *view[M]) operations(owner Plugin) ([]Operation, error) {
 	name := article(v.Name)
 	add(List, "GET", "list", "List "+v.Name+"s", false, Operation{Answer: object, Many: true, Query: v.parameters(), Codes: []AnswerKind{OK}, Do: v.list})
 	add(Create, "POST", "create", "Create "+name, false, Operation{Answer: object, Body: object, Codes: v.codes(Create, Created), Do: v.create})
-	add(Read, "GET", "read", "Inspect "+name, true, Operation{Answer: object, Query: pruning(), Codes: []AnswerKind{OK}, Do: v.read})
+	add(Read, "GET", "read", "Inspect "+name, true, Operation{Answer: v.codec.detailed(object.Name), Query: pruning(), Codes: []AnswerKind{OK}, Do: v.read})
 	add(Update, "PUT", "update", "Update "+name, true, Operation{Answer: object, Body: object, Codes: v.codes(Update, OK), Do: v.update(replacing)})
 	add(Update, "PATCH", "partial_update", "Update "+name, true, Operation{Answer: object, Body: object, Codes: v.codes(Update, OK), Do: v.update(patching)})
 	add(Delete, "DELETE", "delete", "Delete "+name, true, Operation{Codes: v.codes(Delete, NoContent), Do: v.destroy})

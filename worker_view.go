@@ -39,7 +39,7 @@ func workerViews() *ViewSet[WorkerRecord] {
 		}
 	}
 	return &ViewSet[WorkerRecord]{
-		Path: "workers", Name: "worker", class: "Worker", kind: workerKind, Ops: List | Read,
+		Path: "workers", Name: "worker", class: "Worker", kind: workerKind, Ops: List | Read, sorts: map[string]string{"versions": "w.versions"},
 		Filters: []Filter{
 			{Name: "online", Value: aBool, Where: alive(false)},
 			{Name: "missing", Value: aBool, Where: alive(true)},
