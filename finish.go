@@ -117,6 +117,7 @@ func (a *App) end(ctx context.Context, s *scope, j *Job, out outcome) (next *Job
 	case out.state == Canceled:
 		out.result, out.err = nil, nil
 	}
+	s.tell(j.pulpID, j.name, out.state)
 	if err := j.writeRest(ctx, s.tx, out.state); err != nil {
 		return nil, false, err
 	}

@@ -20,11 +20,8 @@ func (a *App) LoseWakeUps() (restore func()) {
 	}
 }
 
-// A Report is a progress report as the API shows it.
-type Report = progressReport
-
 // LiveProgress returns the reports of a running task.
-func (a *App) LiveProgress(id ID) ([]Report, bool) {
+func (a *App) LiveProgress(id ID) ([]ProgressReport, bool) {
 	var task int64
 	if err := a.db.Reader().DB.QueryRow("SELECT id FROM task WHERE pulp_id = ?", id).Scan(&task); err != nil {
 		return nil, false
