@@ -45,7 +45,7 @@ func corePlugin() Plugin {
 	return Plugin{Name: "core", Version: CoreVersion, Parts: []Part{
 		generalCreate, generalUpdate, quickDelete, generalDelete,
 		modifyTask, deleteVersionTask, createContentTask, commitUploadTask,
-		artifactViews(), uploadViews(), taskViews(), workerViews(), groupViews(),
+		artifactViews(), uploadViews(), taskViews(), workerViews(), groupViews(), scheduleViews(),
 		masterViews(), statusOperation{}, taskOperations{},
 	}}
 }

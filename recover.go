@@ -41,7 +41,7 @@ func (a *App) recover(ctx context.Context) error {
 	if err := a.sweep(ctx); err != nil {
 		return fmt.Errorf("recover tasks: %w", err)
 	}
-	return nil
+	return a.keepSchedules(ctx)
 }
 
 // A lostTask is a task that says that it is running and is not.

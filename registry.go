@@ -33,6 +33,7 @@ type registry struct {
 	fromPublication map[int64]bool     // of each type of distribution
 	types           map[typeKey]int64
 	indexes         map[string]string // name → statement
+	schedules       map[string]rhythm // by name
 	limits          map[string]int    // the places of each limit that a task type declares
 }
 
@@ -44,7 +45,7 @@ func (a *App) declare(ctx context.Context) error {
 		app: a, valid: newValidator(), tasks: map[string]taskType{}, views: map[string]writer{},
 		kinds: coreKinds(), byPath: map[string]*endpoint{}, byPRN: map[string]*endpoint{},
 		byType: map[reflect.Type][]*endpoint{}, contents: map[int64]*contentFace{}, repositories: map[int64]*repositoryFace{}, publications: map[int64]*publicationFace{},
-		declared: map[*endpoint]Part{}, fromPublication: map[int64]bool{}, indexes: map[string]string{}, limits: map[string]int{},
+		declared: map[*endpoint]Part{}, fromPublication: map[int64]bool{}, indexes: map[string]string{}, limits: map[string]int{}, schedules: map[string]rhythm{},
 	}
 	if err := a.readTypes(ctx); err != nil {
 		return err
