@@ -46,7 +46,7 @@ func corePlugin() Plugin {
 		generalCreate, generalUpdate, quickDelete, generalDelete,
 		modifyTask, deleteVersionTask, createContentTask, commitUploadTask,
 		artifactViews(), uploadViews(), taskViews(), workerViews(), groupViews(), scheduleViews(),
-		masterViews(), statusOperation{}, taskOperations{},
+		masterViews(), statusOperation{}, taskOperations{}, retention{},
 	}}
 }
 
