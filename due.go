@@ -129,6 +129,7 @@ func (a *App) admit(ctx context.Context, s *scope, t dueTask) error {
 	if _, err := s.tx.Tx.ExecContext(ctx, admitTask, t.reserved.ticket, a.now(), t.id); err != nil {
 		return err
 	}
+	a.at("admitted")
 	if err := a.reserve(ctx, s.tx, t.id, t.reserved); err != nil {
 		return err
 	}

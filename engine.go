@@ -25,6 +25,13 @@ func newEngine(a *App) *engine {
 	return &engine{ready: newQueue(a.db.Writer()), pool: newPool(a, max(0, workers)), waiters: newWaiters(), events: newBoard()}
 }
 
+// at marks a point at which tests kill the process.
+func (a *App) at(point string) {
+	if a.cfg.crash != nil {
+		a.cfg.crash(point)
+	}
+}
+
 // The failures of a handler that neither succeeds nor says why. They are all that the record
 // says: stacks and values are for the log.
 var (

@@ -56,6 +56,8 @@ type Config struct {
 	AllowRemote func(u *url.URL, addr netip.Addr) error
 	// Logger gets what an operator should know. Nil means slog.Default().
 	Logger *slog.Logger
+
+	crash func(point string) // of tests: called where a process may be killed
 }
 
 // An App is a content platform on one data directory: models, their REST API, tasks and

@@ -32,6 +32,7 @@ func (a *App) recover(ctx context.Context) error {
 	if a.db.Shared() {
 		return errors.New("the database is open for several processes, which an App cannot share yet: open it without Shared")
 	}
+	a.at("recovery begun")
 	if err := os.RemoveAll(workDir(a.db)); err != nil {
 		return fmt.Errorf("remove working directories of lost tasks: %w", err)
 	}
@@ -114,6 +115,7 @@ func (a *App) endOneLost(ctx context.Context, s *scope, t lostTask) error {
 		return err
 	}
 	s.tell(t.pulpID, t.name, out.state)
+	a.at("lost recorded")
 	if _, err := s.tx.Tx.ExecContext(ctx, endReports, string(out.state), t.id); err != nil {
 		return err
 	}
@@ -121,6 +123,7 @@ func (a *App) endOneLost(ctx context.Context, s *scope, t lostTask) error {
 	if err != nil {
 		return err
 	}
+	a.at("lost freed")
 	if _, err := a.pass(ctx, s, freed, false); err != nil {
 		return err
 	}

@@ -102,5 +102,11 @@ func SweepStatements() map[string]string {
 // ReleaseLimit is how many tasks one transaction unblocks.
 const ReleaseLimit = releaseLimit
 
+// CrashingAt returns cfg with f called at each point where a process may be killed.
+func CrashingAt(cfg Config, f func(point string)) Config {
+	cfg.crash = f
+	return cfg
+}
+
 // ResourceNumber is the number of a resource.
 func ResourceNumber(name string) int64 { return resourceNumber(name) }

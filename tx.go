@@ -67,9 +67,11 @@ func (a *App) inTx(ctx context.Context, f func(ctx context.Context, s *scope) er
 	if err := f(ctx, s); err != nil {
 		return err
 	}
+	a.at("commit")
 	if err := s.tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	a.at("committed")
 	s.open.Store(false)
 	s.tellEvents(s.events)
 	for _, do := range s.commit {
