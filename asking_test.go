@@ -82,7 +82,7 @@ func tryShop(t testing.TB, tables string, cfg pulp.Config) (*shop, error) {
 
 const (
 	waitFor = 20 * time.Second
-	tick    = 2 * time.Millisecond
+	often    = 2 * time.Millisecond
 )
 
 const shopAPI = "/pulp/api/v3/"
@@ -142,7 +142,7 @@ func (s *shop) end(t testing.TB, r reply) map[string]any {
 	require.Eventually(t, func() bool {
 		task = s.ask(t, "GET", href, "").object(t)
 		return task["finished_at"] != nil
-	}, waitFor, tick)
+	}, waitFor, often)
 	return task
 }
 

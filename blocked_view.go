@@ -14,6 +14,13 @@ func (taskOperations) declare(r *registry, _ Plugin) error {
 	r.operations = append(r.operations, Operation{
 		ID: "tasks_blocked_by", Method: "GET", Path: "tasks/{pk}/blocked_by/", Href: "{task_href}blocked_by/", Tag: "Tasks",
 		Summary: "Say why a task does not start", Answer: blockedObject(), Codes: []AnswerKind{OK}, Do: r.app.blockedBy,
+	}, Operation{
+		ID: "tasks_events", Method: "GET", Path: "tasks/events/", Tag: "Tasks", Summary: "Follow what happens to tasks",
+		Query: []schema.Parameter{{Name: "name", Value: Text(), Doc: "Only tasks of this name."}},
+		Codes: []AnswerKind{OK}, Do: r.app.allEvents,
+	}, Operation{
+		ID: "tasks_task_events", Method: "GET", Path: "tasks/{pk}/events/", Href: "{task_href}events/", Tag: "Tasks",
+		Summary: "Follow a task", Codes: []AnswerKind{OK}, Do: r.app.taskEvents,
 	})
 	return nil
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-const findTask = `SELECT id, state, message, exclusive, shared, record, limits, ifnull(ticket, id) FROM task WHERE pulp_id = ?`
+const findTask = `SELECT id, name, state, message, exclusive, shared, record, limits, ifnull(ticket, id) FROM task WHERE pulp_id = ?`
 
 const cancelWaiting = `UPDATE task SET state = 'canceled', finished_at = ?1, pulp_last_updated = ?1, message = NULL, run_at = NULL WHERE id = ?2`
 
@@ -18,6 +18,7 @@ const cancelRunning = `UPDATE task SET state = 'canceling', pulp_last_updated = 
 func (a *App) Cancel(ctx context.Context, id ID) error {
 	var task struct {
 		id       int64
+		name     string
 		state    State
 		message  *string
 		reserved reserved
@@ -25,7 +26,7 @@ func (a *App) Cancel(ctx context.Context, id ID) error {
 	var rest bool
 	err := a.inTx(ctx, func(ctx context.Context, s *scope) error {
 		row := s.tx.Tx.QueryRowContext(ctx, findTask, id)
-		err := row.Scan(&task.id, &task.state, &task.message, &task.reserved.exclusive, &task.reserved.shared, &task.reserved.record,
+		err := row.Scan(&task.id, &task.name, &task.state, &task.message, &task.reserved.exclusive, &task.reserved.shared, &task.reserved.record,
 			&task.reserved.limits, &task.reserved.ticket)
 		switch {
 		case noRows(err):
@@ -35,8 +36,11 @@ func (a *App) Cancel(ctx context.Context, id ID) error {
 		case task.state.Final():
 			return ErrConflict
 		case task.state == Waiting:
+			s.tell(id, task.name, Canceled)
 			rest, err = a.cancelWaiting(ctx, s, task.id, task.message, task.reserved)
 			return err
+		case task.state == Running:
+			s.tell(id, task.name, Canceling)
 		}
 		return a.cancelRunning(ctx, s, task.id)
 	})

@@ -61,6 +61,7 @@ func (p *pool) claim(ctx context.Context, s *scope, task int64) (*Job, error) {
 		return nil, fmt.Errorf("claim task %d: %w", task, err)
 	}
 	as.timeout = time.Duration(micros) * time.Microsecond
+	s.tell(as.pulpID, as.name, Running)
 	j := p.newJob(as)
 	s.onRollback(j.forget)
 	return j, nil

@@ -69,13 +69,26 @@ type dispatch struct {
 	parent   *int64
 	id       int64
 	pulpID   ID
+	state    State
 	existed  bool     // another one is there instead
 	early    *outcome // if it ended in tx already
 }
 
-// run chooses one of three ways: the task runs inside the transaction; it is handed to a free
-// worker, to start after the commit; or it waits, for its time, its resources or a worker.
+// run writes the task, and has its first state told.
 func (d *dispatch) run(ctx context.Context) error {
+	s := d.app.scopeOf(ctx)
+	if err := d.place(ctx, s); err != nil {
+		return err
+	}
+	if !d.existed && s.sees(d.tx) {
+		s.tell(d.pulpID, d.typ.name, d.state)
+	}
+	return nil
+}
+
+// place chooses one of three ways: the task runs inside the transaction; it is handed to a free
+// worker, to start after the commit; or it waits, for its time, its resources or a worker.
+func (d *dispatch) place(ctx context.Context, s *scope) error {
 	if err := d.check(); err != nil {
 		return err
 	}
@@ -88,7 +101,6 @@ func (d *dispatch) run(ctx context.Context) error {
 	}
 	d.reserved = reserve(claims, d.limits, d.app.domain.resource())
 	d.pulpID, d.caller = NewID(), CallerOf(ctx)
-	s := d.app.scopeOf(ctx)
 	parent := JobFrom(ctx)
 	if parent != nil && parent.app == d.app {
 		d.parent = &parent.id
@@ -160,7 +172,7 @@ func (d *dispatch) insert(ctx context.Context, state State, worker *int64) (plac
 	if err := row.Scan(&d.id, &got, &isBlocked); err != nil {
 		return 0, fmt.Errorf("write task: %w", err)
 	}
-	d.reserved.ticket = d.id
+	d.reserved.ticket, d.state = d.id, got
 	switch {
 	case got == Canceled:
 		d.early = &reason

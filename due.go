@@ -21,21 +21,36 @@ WHERE state = 'waiting' AND run_at IS NOT NULL AND run_at <= ?1 ORDER BY run_at,
 )
 
 // An alarm goes off when the next thing is due.
-type alarm struct{ timer *time.Timer }
+type alarm struct {
+	timer *time.Timer
+	next  time.Time // zero: nothing
+}
 
 func newAlarm() *alarm {
 	t := time.NewTimer(time.Hour)
 	t.Stop()
-	return &alarm{t}
+	return &alarm{timer: t}
 }
 
 func (l *alarm) stop() { l.timer.Stop() }
 
-// set has the alarm go off after a pause.
-func (l *alarm) set(after time.Duration) { l.timer.Reset(max(after, time.Millisecond)) }
+// set says that something is due at t.
+func (l *alarm) set(t time.Time) {
+	if l.next.IsZero() || t.Before(l.next) {
+		l.next = t
+	}
+}
 
-// admitDue gives all tasks that are due their places in the lines, and sets the alarm for the
-// next. If it fails, the sweep has it tried again.
+// arm has the alarm go off at the earliest of the times that were set since the last call.
+func (l *alarm) arm(now time.Time) {
+	if !l.next.IsZero() {
+		l.timer.Reset(max(l.next.Sub(now), time.Millisecond))
+	}
+	l.next = time.Time{}
+}
+
+// admitDue gives all tasks that are due their places in the lines, dispatches those of schedules
+// that are due, and sets the alarm for what is next. If it fails, the sweep has it tried again.
 func (a *App) admitDue(ctx context.Context, next *alarm) error {
 	for {
 		n, err := a.admitSome(ctx)
@@ -46,13 +61,19 @@ func (a *App) admitDue(ctx context.Context, next *alarm) error {
 			break
 		}
 	}
-	var at *Time
-	if err := a.db.Reader().DB.QueryRowContext(ctx, nextDue).Scan(&at); err != nil {
-		return fmt.Errorf("find what is due next: %w", err)
+	if err := a.runSchedules(ctx); err != nil {
+		return err
 	}
-	if at != nil {
-		next.set(at.Time().Sub(a.clock()))
+	for _, query := range []string{nextDue, nextSchedule} {
+		var at *Time
+		if err := a.db.Reader().DB.QueryRowContext(ctx, query).Scan(&at); err != nil {
+			return fmt.Errorf("find what is due next: %w", err)
+		}
+		if at != nil {
+			next.set(at.Time())
+		}
 	}
+	next.arm(a.clock())
 	return nil
 }
 
@@ -108,6 +129,7 @@ func (a *App) admit(ctx context.Context, s *scope, t dueTask) error {
 	if _, err := s.tx.Tx.ExecContext(ctx, admitTask, t.reserved.ticket, a.now(), t.id); err != nil {
 		return err
 	}
+	a.at("admitted")
 	if err := a.reserve(ctx, s.tx, t.id, t.reserved); err != nil {
 		return err
 	}

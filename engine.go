@@ -14,6 +14,7 @@ type engine struct {
 	pool    *pool
 	live    liveJobs
 	waiters *waiters
+	events  *board
 }
 
 func newEngine(a *App) *engine {
@@ -21,7 +22,14 @@ func newEngine(a *App) *engine {
 	if workers == 0 {
 		workers = max(4, runtime.NumCPU())
 	}
-	return &engine{ready: newQueue(a.db.Writer()), pool: newPool(a, max(0, workers)), waiters: newWaiters()}
+	return &engine{ready: newQueue(a.db.Writer()), pool: newPool(a, max(0, workers)), waiters: newWaiters(), events: newBoard()}
+}
+
+// at marks a point at which tests kill the process.
+func (a *App) at(point string) {
+	if a.cfg.crash != nil {
+		a.cfg.crash(point)
+	}
 }
 
 // The failures of a handler that neither succeeds nor says why. They are all that the record

@@ -117,6 +117,8 @@ func (a *App) end(ctx context.Context, s *scope, j *Job, out outcome) (next *Job
 	case out.state == Canceled:
 		out.result, out.err = nil, nil
 	}
+	s.tell(j.pulpID, j.name, out.state)
+	a.at("end recorded")
 	if err := j.writeRest(ctx, s.tx, out.state); err != nil {
 		return nil, false, err
 	}
@@ -124,6 +126,7 @@ func (a *App) end(ctx context.Context, s *scope, j *Job, out outcome) (next *Job
 	if err != nil {
 		return nil, false, err
 	}
+	a.at("end freed")
 	if next, err = a.pass(ctx, s, freed, true); err != nil {
 		return nil, false, err
 	}

@@ -43,7 +43,7 @@ func (d *dispatch) runInline(ctx context.Context, s *scope) error {
 	if err := j.writeRest(ctx, d.tx, out.state); err != nil {
 		return err
 	}
-	d.early = &out
+	d.early, d.state = &out, out.state
 	return nil
 }
 

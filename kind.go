@@ -49,8 +49,8 @@ func corePlugin() Plugin {
 	return Plugin{Name: "core", Version: CoreVersion, Parts: []Part{
 		generalCreate, generalUpdate, quickDelete, generalDelete,
 		modifyTask, deleteVersionTask, createContentTask, commitUploadTask, repairTask, purgeTask,
-		artifactViews(), uploadViews(), taskViews(), workerViews(), groupViews(),
-		statusOperation{}, taskOperations{},
+		artifactViews(), uploadViews(), taskViews(), workerViews(), groupViews(), scheduleViews(),
+		statusOperation{}, taskOperations{}, retention{},
 	}}
 }
 

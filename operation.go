@@ -3,6 +3,7 @@ package pulp
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/url"
 
 	"github.com/gopulp/pulp/internal/schema"
@@ -62,6 +63,9 @@ type Answer struct {
 	Kind AnswerKind
 	Body json.RawMessage
 	Page *Page // instead of Body, for lists
+	// Stream, instead of Body, writes a stream of events (text/event-stream) bit by bit until
+	// ctx ends, with flush after each bit that is to be seen. An error ends the connection.
+	Stream func(ctx context.Context, w io.Writer, flush func()) error
 }
 
 // A Page is a part of a list. The HTTP layer adds the links to its neighbours.

@@ -17,11 +17,11 @@ type Progress struct {
 	job      *Job
 	position int
 	mu       sync.Mutex
-	report   progressReport
+	report   ProgressReport
 }
 
-// A progressReport is a Progress at one moment, as clients see it.
-type progressReport struct {
+// A ProgressReport is a [Progress] at one moment, as clients see it.
+type ProgressReport struct {
 	Message string  `json:"message"`
 	Code    string  `json:"code"`
 	State   State   `json:"state"`
@@ -38,26 +38,26 @@ func (j *Job) Progress(code, message string, total int64) *Progress {
 	i := slices.IndexFunc(j.reports, func(p *Progress) bool { return p.report.Code == code })
 	if i < 0 {
 		i = len(j.reports)
-		j.reports = append(j.reports, &Progress{job: j, position: i, report: progressReport{Code: code, State: Running}})
+		j.reports = append(j.reports, &Progress{job: j, position: i, report: ProgressReport{Code: code, State: Running}})
 	}
 	p := j.reports[i]
 	j.mu.Unlock()
-	p.change(func(r *progressReport) { r.Message, r.Total = message, known(total) })
+	p.change(func(r *ProgressReport) { r.Message, r.Total = message, known(total) })
 	return p
 }
 
 // Add adds n to what is done.
-func (p *Progress) Add(n int64) { p.change(func(r *progressReport) { r.Done += n }) }
+func (p *Progress) Add(n int64) { p.change(func(r *ProgressReport) { r.Done += n }) }
 
 // Set says how much is done.
-func (p *Progress) Set(n int64) { p.change(func(r *progressReport) { r.Done = n }) }
+func (p *Progress) Set(n int64) { p.change(func(r *ProgressReport) { r.Done = n }) }
 
 // SetTotal says how much there is to do. Zero means that it is not known.
-func (p *Progress) SetTotal(n int64) { p.change(func(r *progressReport) { r.Total = known(n) }) }
+func (p *Progress) SetTotal(n int64) { p.change(func(r *ProgressReport) { r.Total = known(n) }) }
 
 // Suffix sets a remark: the name of the file at hand. An empty one takes it away.
 func (p *Progress) Suffix(text string) {
-	p.change(func(r *progressReport) {
+	p.change(func(r *ProgressReport) {
 		if r.Suffix = &text; text == "" {
 			r.Suffix = nil
 		}
@@ -71,7 +71,7 @@ func known(total int64) *int64 {
 	return &total
 }
 
-func (p *Progress) change(f func(r *progressReport)) {
+func (p *Progress) change(f func(r *ProgressReport)) {
 	p.mu.Lock()
 	f(&p.report)
 	p.mu.Unlock()
@@ -80,7 +80,7 @@ func (p *Progress) change(f func(r *progressReport)) {
 	}
 }
 
-func (p *Progress) now() progressReport {
+func (p *Progress) now() ProgressReport {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.report
@@ -88,7 +88,7 @@ func (p *Progress) now() progressReport {
 
 // liveProgress returns the reports of a task that runs in this process; ok is false if none of
 // that id does. Then its rows are the truth.
-func (a *App) liveProgress(task int64) (reports []progressReport, ok bool) {
+func (a *App) liveProgress(task int64) (reports []ProgressReport, ok bool) {
 	j := a.live.job(task)
 	if j == nil {
 		return nil, false
@@ -135,9 +135,11 @@ func (a *App) flushProgress(ctx context.Context) error {
 	}
 	err := a.inTx(ctx, func(ctx context.Context, s *scope) error {
 		for _, j := range jobs {
-			if err := j.flushProgress(ctx, s.tx); err != nil {
+			reports, err := j.flushProgress(ctx, s.tx)
+			if err != nil {
 				return err
 			}
+			s.publish(Event{Task: j.pulpID, Name: j.name, State: Running, Progress: reports})
 		}
 		return nil
 	})
@@ -149,16 +151,17 @@ func (a *App) flushProgress(ctx context.Context) error {
 	return err
 }
 
-func (j *Job) flushProgress(ctx context.Context, tx bun.Tx) error {
+func (j *Job) flushProgress(ctx context.Context, tx bun.Tx) (reports []ProgressReport, err error) {
 	for _, p := range j.allProgress() {
 		r := p.now()
+		reports = append(reports, r)
 		_, err := tx.Tx.ExecContext(ctx, writeProgress,
 			j.id, j.worker, j.attempt, r.Code, r.Message, string(r.State), r.Total, r.Done, r.Suffix, p.position)
 		if err != nil {
-			return fmt.Errorf("write progress: %w", err)
+			return nil, fmt.Errorf("write progress: %w", err)
 		}
 	}
-	return nil
+	return reports, nil
 }
 
 // byAge puts jobs into the order of their dispatch.

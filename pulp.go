@@ -31,6 +31,9 @@ type Config struct {
 	// Drain is how long Run lets running tasks go on after its context has ended; then they
 	// are canceled. Zero means 30 seconds.
 	Drain time.Duration
+	// TaskRetention is how long the records of tasks that have ended are kept. Zero means 30
+	// days, negative for ever.
+	TaskRetention time.Duration
 	// APIRoot is the path of everything that the HTTP handler serves, with slashes at both
 	// ends. Empty means "/pulp/".
 	APIRoot string
@@ -51,6 +54,8 @@ type Config struct {
 	AllowRemote func(u *url.URL, addr netip.Addr) error
 	// Logger gets what an operator should know. Nil means slog.Default().
 	Logger *slog.Logger
+
+	crash func(point string) // of tests: called where a process may be killed
 }
 
 // An App is a content platform on one data directory: models, their REST API, tasks and
@@ -119,6 +124,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Drain == 0 {
 		c.Drain = 30 * time.Second
+	}
+	if c.TaskRetention == 0 {
+		c.TaskRetention = 30 * 24 * time.Hour
 	}
 	if c.Checksums == nil {
 		c.Checksums = []string{"sha224", "sha384", "sha512"}

@@ -13,7 +13,7 @@ const recoverBatch = 100
 const forgetWorkers = `DELETE FROM worker`
 
 // running lists the tasks that somebody should be running, and whether that worker is enrolled.
-const running = `SELECT t.id, t.name, t.worker_id, t.attempt, t.exclusive, t.shared, t.limits, ifnull(t.ticket, t.id), w.id IS NOT NULL
+const running = `SELECT t.id, t.pulp_id, t.name, t.worker_id, t.attempt, t.exclusive, t.shared, t.limits, ifnull(t.ticket, t.id), w.id IS NOT NULL
 FROM task t LEFT JOIN worker w ON w.id = t.worker_id WHERE t.state IN ('running', 'canceling')`
 
 // endLost ends a task whose worker is gone, if nobody else did.
@@ -32,6 +32,7 @@ func (a *App) recover(ctx context.Context) error {
 	if a.db.Shared() {
 		return errors.New("the database is open for several processes, which an App cannot share yet: open it without Shared")
 	}
+	a.at("recovery begun")
 	if err := os.RemoveAll(workDir(a.db)); err != nil {
 		return fmt.Errorf("remove working directories of lost tasks: %w", err)
 	}
@@ -41,12 +42,13 @@ func (a *App) recover(ctx context.Context) error {
 	if err := a.sweep(ctx); err != nil {
 		return fmt.Errorf("recover tasks: %w", err)
 	}
-	return nil
+	return a.keepSchedules(ctx)
 }
 
 // A lostTask is a task that says that it is running and is not.
 type lostTask struct {
 	id       int64
+	pulpID   ID
 	name     string
 	attempt  int
 	reserved reserved
@@ -81,7 +83,7 @@ func (a *App) lostTasks(ctx context.Context) (lost []lostTask, err error) {
 		var t lostTask
 		var worker *int64
 		var enrolled bool
-		if err := rows.Scan(&t.id, &t.name, &worker, &t.attempt, &t.reserved.exclusive, &t.reserved.shared, &t.reserved.limits, &t.reserved.ticket, &enrolled); err != nil {
+		if err := rows.Scan(&t.id, &t.pulpID, &t.name, &worker, &t.attempt, &t.reserved.exclusive, &t.reserved.shared, &t.reserved.limits, &t.reserved.ticket, &enrolled); err != nil {
 			return nil, err
 		}
 		// The row was read before the map is: a task that is in neither did not start.
@@ -99,6 +101,7 @@ func (a *App) endOneLost(ctx context.Context, s *scope, t lostTask) error {
 			return err
 		}
 		if len(again) > 0 {
+			s.tell(t.pulpID, t.name, Waiting)
 			_, err = a.pass(ctx, s, again, false)
 			return err
 		}
@@ -111,6 +114,8 @@ func (a *App) endOneLost(ctx context.Context, s *scope, t lostTask) error {
 	if err != nil {
 		return err
 	}
+	s.tell(t.pulpID, t.name, out.state)
+	a.at("lost recorded")
 	if _, err := s.tx.Tx.ExecContext(ctx, endReports, string(out.state), t.id); err != nil {
 		return err
 	}
@@ -118,6 +123,7 @@ func (a *App) endOneLost(ctx context.Context, s *scope, t lostTask) error {
 	if err != nil {
 		return err
 	}
+	a.at("lost freed")
 	if _, err := a.pass(ctx, s, freed, false); err != nil {
 		return err
 	}

@@ -35,8 +35,9 @@ type registry struct {
 	labels          map[string]string // of hosts' models → path
 	indexes         map[string]string // name → statement
 	models          []hostModel
-	later           []func() error // checks that need all declarations
-	limits          map[string]int // the places of each limit that a task type declares
+	later           []func() error    // checks that need all declarations
+	limits          map[string]int    // the places of each limit that a task type declares
+	schedules       map[string]rhythm // by name
 }
 
 type typeKey struct{ kind, name string }
@@ -47,7 +48,7 @@ func (a *App) declare(ctx context.Context) error {
 		app: a, valid: newValidator(), tasks: map[string]taskType{}, views: map[string]writer{},
 		kinds: coreKinds(), byPath: map[string]*endpoint{}, byPRN: map[string]*endpoint{},
 		byType: map[reflect.Type][]*endpoint{}, contents: map[int64]*contentFace{}, repositories: map[int64]*repositoryFace{}, publications: map[int64]*publicationFace{},
-		declared: map[*endpoint]Part{}, fromPublication: map[int64]bool{}, indexes: map[string]string{}, labels: map[string]string{}, limits: map[string]int{},
+		declared: map[*endpoint]Part{}, fromPublication: map[int64]bool{}, indexes: map[string]string{}, labels: map[string]string{}, limits: map[string]int{}, schedules: map[string]rhythm{},
 	}
 	if err := a.readTypes(ctx); err != nil {
 		return err

@@ -95,6 +95,8 @@ func (a *App) endAttempt(ctx context.Context, s *scope, j *Job, out outcome) (ne
 	if err != nil || !done {
 		return nil, false, done, err
 	}
+	s.tell(j.pulpID, j.name, Waiting)
+	a.at("attempt ended")
 	if !out.aborted {
 		if freed, rest, err = a.free(ctx, s.tx, j.id, j.reserved); err != nil {
 			return nil, false, true, err

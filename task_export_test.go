@@ -20,11 +20,8 @@ func (a *App) LoseWakeUps() (restore func()) {
 	}
 }
 
-// A Report is a progress report as the API shows it.
-type Report = progressReport
-
 // LiveProgress returns the reports of a running task.
-func (a *App) LiveProgress(id ID) ([]Report, bool) {
+func (a *App) LiveProgress(id ID) ([]ProgressReport, bool) {
 	var task int64
 	if err := a.db.Reader().DB.QueryRow("SELECT id FROM task WHERE pulp_id = ?", id).Scan(&task); err != nil {
 		return nil, false
@@ -86,7 +83,8 @@ func HotStatements() map[string]string {
 		"claimTask": claimTask, "fence": fence, "endTask": endTask, "endInline": endInline, "insertCreated": insertCreated,
 		"deleteReservations": deleteReservations, "anyWaits": anyWaits, "release": release,
 		"findTask": findTask, "cancelWaiting": cancelWaiting, "cancelRunning": cancelRunning,
-		"readOutcome": readOutcome, "findUnique": findUnique, "findGroup": findGroup, "groupCounts": groupCounts, "groupOpen": groupOpen,
+		"readOutcome": readOutcome, "findUnique": findUnique, "forgetTasks": forgetTasks, "nextSchedule": nextSchedule, "dueSchedules": dueSchedules, "oneSchedule": oneSchedule,
+		"advanceSchedule": advanceSchedule, "findGroup": findGroup, "groupCounts": groupCounts, "groupOpen": groupOpen,
 		"jobGroup": jobGroup, "addToGroupReport": addToGroupReport, "startGroupReport": startGroupReport, "findBlocked": findBlocked, "olderTasks": olderTasks, "retryTask": retryTask, "requeueTask": requeueTask, "deleteReports": deleteReports, "nextOfLimit": nextOfLimit,
 		"dueTasks": dueTasks, "nextDue": nextDue, "admitTask": admitTask, "isRunnable": isRunnable, "writeProgress": writeProgress, "closeReport": closeReport,
 		"beatWorker": beatWorker, "endLost": endLost, "endReports": endReports,
@@ -103,6 +101,12 @@ func SweepStatements() map[string]string {
 
 // ReleaseLimit is how many tasks one transaction unblocks.
 const ReleaseLimit = releaseLimit
+
+// CrashingAt returns cfg with f called at each point where a process may be killed.
+func CrashingAt(cfg Config, f func(point string)) Config {
+	cfg.crash = f
+	return cfg
+}
 
 // ResourceNumber is the number of a resource.
 func ResourceNumber(name string) int64 { return resourceNumber(name) }

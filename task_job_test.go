@@ -217,7 +217,7 @@ func TestProgressIsVisibleWhileTheTaskRuns(t *testing.T) {
 	reports, ok := h.LiveProgress(ticket.ID)
 	require.True(t, ok)
 	ten, name := int64(10), "a.txt"
-	require.Equal(t, []pulp.Report{
+	require.Equal(t, []pulp.ProgressReport{
 		{Message: "Reading files", Code: "files", State: pulp.Running, Total: &ten, Done: 3, Suffix: &name},
 		{Message: "Counting lines", Code: "lines", State: pulp.Running, Done: 7},
 	}, reports)

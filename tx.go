@@ -30,6 +30,10 @@ type scope struct {
 	open   atomic.Bool
 	commit []func()
 	undo   []func()
+
+	events []Event
+	drawn  bool // it has a turn to publish them
+	turn   uint64
 }
 
 // scopeOf returns a's transaction that ctx is in, or nil.
@@ -63,10 +67,13 @@ func (a *App) inTx(ctx context.Context, f func(ctx context.Context, s *scope) er
 	if err := f(ctx, s); err != nil {
 		return err
 	}
+	a.at("commit")
 	if err := s.tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	a.at("committed")
 	s.open.Store(false)
+	s.tellEvents(s.events)
 	for _, do := range s.commit {
 		do()
 	}
@@ -90,20 +97,21 @@ func (s *scope) rollback() {
 	}
 	_ = s.tx.Rollback() // it fails only if there is nothing left to roll back
 	s.app.ready.doubt()
+	s.tellEvents(nil)
 	s.rewind(mark{})
 }
 
 // A mark is a point in a scope to which a savepoint may go back.
-type mark struct{ commit, undo int }
+type mark struct{ commit, undo, events int }
 
-func (s *scope) mark() mark { return mark{len(s.commit), len(s.undo)} }
+func (s *scope) mark() mark { return mark{len(s.commit), len(s.undo), len(s.events)} }
 
 // rewind undoes in memory what was done since m.
 func (s *scope) rewind(m mark) {
 	for _, do := range slices.Backward(s.undo[m.undo:]) {
 		do()
 	}
-	s.commit, s.undo = s.commit[:m.commit], s.undo[:m.undo]
+	s.commit, s.undo, s.events = s.commit[:m.commit], s.undo[:m.undo], s.events[:m.events]
 }
 
 // savepoint runs f so that nothing of it stays if it fails. It returns f's error as failure,

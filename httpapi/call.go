@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/gorilla/mux"
 
@@ -24,10 +25,25 @@ func (s *server) call(w http.ResponseWriter, r *http.Request, op *pulp.Operation
 		s.fail(w, r, err)
 	case answer.Kind == pulp.NoContent:
 		w.WriteHeader(http.StatusNoContent)
+	case answer.Stream != nil:
+		s.stream(w, r, answer)
 	case answer.Page != nil:
 		writeBody(w, int(answer.Kind), s.page(r, answer.Page))
 	default:
 		writeBody(w, int(answer.Kind), answer.Body)
+	}
+}
+
+// stream writes an answer bit by bit. The server's limit on the time of writing is for answers
+// that come to an end.
+func (s *server) stream(w http.ResponseWriter, r *http.Request, answer *pulp.Answer) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(int(answer.Kind))
+	rc := http.NewResponseController(w)
+	_ = rc.SetWriteDeadline(time.Time{}) // a server that cannot has no such limit
+	if err := answer.Stream(r.Context(), w, func() { _ = rc.Flush() }); err != nil {
+		panic(http.ErrAbortHandler) // half of it is written; all that is left is to break off
 	}
 }
 

@@ -1,0 +1,134 @@
+package pulp_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gopulp/pulp"
+)
+
+// crashPoint tells a child process where to kill itself: "point/3" is the third time.
+const crashPoint = "PULP_TEST_CRASH"
+
+// crashTasks are one that writes a row of the host's with its end, sometimes fails, and may
+// start three times; and one that may start once.
+func crashTasks() (sturdy, once *pulp.Task[int, int]) {
+	run := func(_ context.Context, j *pulp.Job, n int) (int, error) {
+		j.Progress("p", "Working", 1).Add(1)
+		j.OnFinish(insertHost(n))
+		if n%5 == 4 {
+			return 0, errors.New("failed")
+		}
+		return n, nil
+	}
+	retry := pulp.Retry{Attempts: 3, Pause: time.Millisecond}
+	return &pulp.Task[int, int]{Name: "sturdy", Retry: retry, Run: run}, &pulp.Task[int, int]{Name: "once", Run: run}
+}
+
+// TestCrashingProcess is not a test of its own: it is the process that kills itself.
+func TestCrashingProcess(t *testing.T) {
+	point := os.Getenv(crashPoint)
+	if point == "" {
+		t.Skip("only for other tests")
+	}
+	name, number, _ := strings.Cut(point, "/")
+	nth, err := strconv.Atoi(number)
+	require.NoError(t, err)
+	var hits atomic.Int64
+	sturdy, once := crashTasks()
+	h := openTasks(t, os.Getenv(childDir), pulp.CrashingAt(pulp.Config{Parts: []pulp.Part{sturdy, once}, Workers: 2}, func(at string) {
+		if at == name && hits.Add(1) == int64(nth) {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		}
+	}))
+	h.exec("CREATE TABLE IF NOT EXISTS host (n INTEGER)")
+	h.run()
+	for n := range 30 {
+		task := []*pulp.Task[int, int]{sturdy, once}[n%2]
+		options := []pulp.DispatchOption{pulp.Exclusive(pulp.Name(fmt.Sprint(n % 3))), pulp.Shared(pulp.Name("all")), pulp.Limit{Key: "l", N: 2}}
+		if n%7 == 0 {
+			options = append(options, pulp.After(time.Millisecond))
+		}
+		dispatch(h, task, n, options...)
+	}
+	require.Eventually(t, func() bool { return h.count("SELECT count(*) FROM task WHERE finished_at IS NULL") == 0 }, patience, tick)
+}
+
+// crash runs a child that kills itself at a point, and says whether it came there.
+func crash(t *testing.T, dir, point string) bool {
+	child := exec.Command(os.Args[0], "-test.run=^TestCrashingProcess$", "-test.timeout=60s")
+	child.Env = append(os.Environ(), childDir+"="+dir, crashPoint+"="+point)
+	out, err := child.CombinedOutput()
+	if err == nil {
+		return false
+	}
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit)
+	require.True(t, exit.Sys().(syscall.WaitStatus).Signaled(), string(out))
+	return true
+}
+
+func TestProcessMayBeKilledAtAnyPoint(t *testing.T) {
+	t.Parallel()
+	points := []string{"commit/9", "committed/9", "end recorded/3", "end freed/3", "admitted/1", "attempt ended/1"}
+	if os.Getenv(heavy) == "1" {
+		points = nil
+		for _, name := range []string{"commit", "committed", "end recorded", "end freed", "admitted", "attempt ended"} {
+			for _, nth := range []int{1, 2, 3, 5, 8, 13, 21, 34, 55} {
+				points = append(points, fmt.Sprintf("%s/%d", name, nth))
+			}
+		}
+	}
+	for _, point := range points {
+		t.Run(point, func(t *testing.T) {
+			dir := t.TempDir()
+			crash(t, dir, point)
+			checkAfterCrash(t, dir)
+		})
+	}
+}
+
+func TestRecoveryMayBeKilledAtAnyPoint(t *testing.T) {
+	t.Parallel()
+	for _, point := range []string{"recovery begun/1", "lost recorded/1", "lost freed/1"} {
+		t.Run(point, func(t *testing.T) {
+			dir := t.TempDir()
+			require.True(t, crash(t, dir, "end freed/2"))
+			crash(t, dir, point)
+			checkAfterCrash(t, dir)
+		})
+	}
+}
+
+// checkAfterCrash opens what a killed process left: all rows agree, all tasks come to their
+// end, and each is completed if and only if its row is there, once.
+func checkAfterCrash(t *testing.T, dir string) {
+	sturdy, once := crashTasks()
+	h := openTasks(t, dir, pulp.Config{Parts: []pulp.Part{sturdy, once}, Workers: 2})
+	h.exec("CREATE TABLE IF NOT EXISTS host (n INTEGER)")
+	for name, query := range pulp.SweepStatements() {
+		require.Zero(t, h.count("SELECT count(*) FROM ("+query+")"), name)
+	}
+	require.Zero(t, h.count(`SELECT count(*) FROM task t WHERE (t.state = 'waiting' AND t.run_at IS NULL) <>
+		EXISTS (SELECT 1 FROM reservation r WHERE r.task_id = t.id)`), "reservations are of who waits in line")
+	h.run()
+	require.Eventually(t, func() bool { return h.count("SELECT count(*) FROM task WHERE finished_at IS NULL") == 0 }, patience, tick)
+	require.NoError(t, h.stop())
+	require.Equal(t, h.count("SELECT count(*) FROM task WHERE state = 'completed' AND name IN ('sturdy', 'once')"), h.count("SELECT count(*) FROM host"))
+	require.Zero(t, h.count("SELECT count(*) FROM task WHERE attempt > 1 AND name = 'once' OR attempt > 3"))
+	require.Zero(t, h.count("SELECT count(*) FROM reservation"))
+	require.Zero(t, h.count("SELECT count(*) FROM goqite"))
+	require.Zero(t, h.count("SELECT count(*) FROM progress_report WHERE state = 'running'"))
+}
