@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -44,7 +45,7 @@ func TestLongManifestTakesLittleMemory(t *testing.T) {
 	before := peak.Load()
 	task := s.Start(t, "POST", repo.Href()+"sync/", object{"remote": remote.Href()})
 	<-done
-	for state := ""; state == "" || state == "running"; state = s.State(t, task) {
+	for sampling := time.Tick(50 * time.Millisecond); s.State(t, task) == "running"; <-sampling {
 		sample()
 	}
 	ended := s.Wait(t, task)

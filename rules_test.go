@@ -2,6 +2,7 @@ package pulp_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -281,4 +282,17 @@ func TestPublicationThatLetsNothingThroughMayUseAnyPath(t *testing.T) {
 	repo := s.boxes(t)
 	s.Wait(t, s.syncBoxes(t, repo, up, false, box(up, "a", "1", "index")))
 	s.Create(t, "publications/box/box/", object{"repository": repo.Href(), "index": "index"})
+}
+
+func TestWhatWasOnItsWayWhenSavingFailedIsRemoved(t *testing.T) {
+	t.Parallel()
+	s, _ := newBoxSite(t)
+	up := pulptest.NewUpstream(t)
+	lines := []string{box(up, "same", "1"), box(up, "same", "2")}
+	for i := range 2500 {
+		lines = append(lines, box(up, fmt.Sprintf("b%d", i), "1", fmt.Sprintf("f%d", i)))
+	}
+	repo := s.boxes(t)
+	require.Equal(t, "PLP0022", s.Failed(t, s.syncBoxes(t, repo, up, false, lines...)).Text("error_code"))
+	require.Empty(t, s.Temps(t))
 }
