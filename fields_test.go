@@ -121,6 +121,8 @@ func TestPutNeedsWhatIsRequiredAndResetsWhatHasADefault(t *testing.T) {
 	require.EqualValues(t, 1, put["amount"], "the default")
 	require.Equal(t, "hello", put["note"], "without a default it stays")
 	require.Equal(t, "s1", put["serial"], "immutable")
+	buyer := s.make(t, "shop/buyers/", `{"email":"a@b.c","city":"Rome"}`)
+	require.Equal(t, "Rome", s.ask(t, "PUT", buyer, `{"email":"d@e.f"}`).field(t, "city"), "an immutable field is not reset to its default")
 	for _, method := range []string{"PUT", "PATCH"} {
 		require.JSONEq(t, `{"serial":["This field cannot be changed."]}`, s.ask(t, method, href, `{"name":"y","serial":"s2"}`).body)
 	}

@@ -50,7 +50,7 @@ type (
 		bun.BaseModel `bun:"table:shop_buyer,alias:b"`
 		Key           int64  `bun:"key,pk,autoincrement" json:"-"`
 		Email         string `bun:"email" json:"email" validate:"required,email" pulp:"filter"`
-		City          string `bun:"city" json:"city" pulp:"blank" default:""`
+		City          string `bun:"city" json:"city" pulp:"blank,immutable" default:""`
 		Street        string `bun:"street" json:"street" pulp:"blank" default:""`
 	}
 	Coupon struct {
