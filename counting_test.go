@@ -112,6 +112,8 @@ func fillTables(t *testing.T, s *shop) {
 		{"task (" + base + ", name, state, parent_id, exclusive, shared, record, args, finished_at)", values + `, 'x', 'completed', i, '[]', '[]', '["prn"]', x'', 1`},
 		{"progress_report (task_id, code, message, state, done, position)", "i, 'c', 'm', 'completed', 1, 0"},
 		{"created_resource (task_id, position, kind, object_id)", "i, 0, 'repository', i"},
+		{"task_group (" + base + ", description)", values + ", 'g' || i"},
+		{"task_schedule (pulp_id, domain_id, pulp_created, pulp_last_updated, name, task_name, rhythm, last_task_id)", "randomblob(16), 1, 1, 1, 's' || i, 'x', 'r', i"},
 		{"worker (pulp_id, name, pulp_created, pulp_last_updated, last_heartbeat)", "randomblob(16), 'w' || i, 1, 1, 1"},
 		{"shop_buyer (email, city, street)", "'a' || i || '@b.c', 'c' || i, 's'"},
 		{"shop_order (" + base + ", name, state, raw, amount, small, gift, buyer_id, remote_id)", values + ", 'o' || i, 'new', '', 1, 1, 0, i, i"},
@@ -146,7 +148,7 @@ func TestListCostsTheSameStatementsForOneObjectAndForFifty(t *testing.T) {
 		path := strings.Replace(op.Path, "{pk}", repository.String(), 1)
 		one, fifty := cost(path, 1), cost(path, 50)
 		assert.Equal(t, one, fifty, path)
-		assert.LessOrEqual(t, fifty, int64(11), path)
+		assert.LessOrEqual(t, fifty, int64(12), path)
 	}
 	require.Greater(t, lists, 20)
 }
