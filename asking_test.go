@@ -82,7 +82,7 @@ func tryShop(t testing.TB, tables string, cfg pulp.Config) (*shop, error) {
 
 const (
 	waitFor = 20 * time.Second
-	often    = 2 * time.Millisecond
+	often   = 2 * time.Millisecond
 )
 
 const shopAPI = "/pulp/api/v3/"

@@ -4,14 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/url"
-	"os"
 	"reflect"
 
 	"github.com/uptrace/bun"
 
-	"github.com/gopulp/pulp/internal/fetch"
 	"github.com/gopulp/pulp/internal/schema"
 )
 
@@ -27,21 +24,6 @@ type contentBody[D any] struct {
 	Downloader json.RawMessage `json:"downloader_config" pulp:"writeonly" doc:"Configuration for the download process (e.g., proxies, auth, timeouts). Only applicable when providing a file_url."`
 	Detail     D               `bun:"detail,type:json" json:"detail"`
 }
-
-// createArgs is what the task that creates a unit is told.
-type createArgs struct {
-	Type       int64
-	Detail     json.RawMessage
-	Labels     Labels
-	Repository *int64
-	Overwrite  bool
-	Artifact   *int64
-	Upload     *int64
-	URL        string
-	Remote     *Remote[None]
-}
-
-var createContentTask = &Task[createArgs, json.RawMessage]{Name: "pulpcore.app.tasks.base.general_create_content", Run: runCreateContent}
 
 func (v *view[M]) createContentOperations(owner Plugin, t creatable) []Operation {
 	object, body := v.codec.object(v.schemaName(owner)), t.body(v.schemaName(owner))
@@ -242,104 +224,4 @@ func (t *ContentType[D]) upload(ctx context.Context, a *App, typ int64, r *Reque
 		return 0, err
 	}
 	return ids[0], nil
-}
-
-// finishUnit fills in what only the file tells, and makes the unit.
-func (t *ContentType[D]) finishUnit(ctx context.Context, detail json.RawMessage, f *Incoming) (*Unit, error) {
-	var d D
-	if err := json.Unmarshal(detail, &d); err != nil {
-		return nil, fmt.Errorf("read arguments: %w", err)
-	}
-	if err := t.FromFile(ctx, &d, f); err != nil {
-		return nil, err
-	}
-	return t.Unit(d, Remotely{SHA256: f.SHA256, Size: f.Size}), nil
-}
-
-// unitOf makes a unit of a file that has been kept, ready to be saved.
-func (a *App) unitOf(ctx context.Context, typ int64, detail json.RawMessage, labels Labels, f *Incoming) (*saving, error) {
-	u, err := a.contents[typ].decl.(creatable).finishUnit(ctx, detail, f)
-	if err != nil {
-		return nil, err
-	}
-	row, err := a.row(u)
-	if err != nil {
-		return nil, err
-	}
-	u.files[0].kept = f
-	return &saving{rows: []*contentRow{row}, files: [][]Remotely{u.files}, labels: []Labels{labels}}, nil
-}
-
-func runCreateContent(ctx context.Context, j *Job, args createArgs) (json.RawMessage, error) {
-	a := j.app
-	f, err := a.bytesOf(ctx, j, args)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Discard()
-	unit, err := a.unitOf(ctx, args.Type, args.Detail, args.Labels, f)
-	if err != nil {
-		return nil, err
-	}
-	var id int64
-	err = j.Tx(ctx, func(ctx context.Context, tx bun.Tx) error {
-		ids, err := a.save(ctx, tx, unit)
-		if err == nil {
-			id = ids[0]
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	j.Created(contentKind, id)
-	if args.Repository != nil {
-		v, err := j.NewVersion(ctx, *args.Repository, nil)
-		if err != nil {
-			return nil, err
-		}
-		if err := v.addAndFinish(ctx, []int64{id}, args.Overwrite); err != nil {
-			return nil, err
-		}
-	}
-	if args.Upload != nil {
-		j.OnFinish(func(ctx context.Context, tx bun.Tx) error { return dropUpload(ctx, tx, *args.Upload) })
-	}
-	return a.views[a.kinds[contentKind].ends[args.Type].path].(texter).textByID(ctx, a.db.Reader(), id)
-}
-
-// bytesOf gets the file of a new unit from where the client said that it is.
-func (a *App) bytesOf(ctx context.Context, j *Job, args createArgs) (*Incoming, error) {
-	switch {
-	case args.Upload != nil:
-		f, err := a.joinUpload(ctx, *args.Upload)
-		if err != nil {
-			return nil, err
-		}
-		return f, a.keep(ctx, f)
-	case args.Remote != nil:
-		c, err := a.clientOf(args.Remote)
-		if err != nil {
-			return nil, err
-		}
-		defer c.Close()
-		f, _, err := a.fetch(ctx, c.Client, fetch.Request{URLs: []string{args.URL}, Size: -1})
-		if err != nil {
-			return nil, err
-		}
-		return f, a.keep(ctx, f)
-	}
-	m, err := NewModel[Artifact]().First(ctx, a.db.Reader(), byKey(*args.Artifact))
-	if err != nil {
-		return nil, err
-	}
-	return a.stored(m), nil
-}
-
-// stored is a file that is an artifact already.
-func (a *App) stored(m *Artifact) *Incoming {
-	f := &Incoming{opens: func() (*os.File, error) { return a.storage.blobs().Open(m.SHA256) }}
-	f.Size, f.SHA256 = m.Size, m.SHA256
-	f.MD5, f.SHA1, f.SHA224, f.SHA384, f.SHA512 = text(m.MD5), text(m.SHA1), text(m.SHA224), text(m.SHA384), text(m.SHA512)
-	return f
 }

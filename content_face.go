@@ -214,6 +214,6 @@ func contentFilter(name, rule string) Filter {
 			if err != nil {
 				return nil, err
 			}
-			return func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where(rule, bun.In(ids)) }, nil
+			return func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where(rule, bun.List(ids)) }, nil
 		}}
 }

@@ -75,11 +75,11 @@ func (v *view[M]) check(r *registry, owner Plugin) error {
 func (v *view[M]) checkOps() error {
 	switch {
 	case v.Async&^(Create|Update|Delete) != 0:
-		return errors.New("Async may only have Create, Update and Delete")
+		return errors.New("field Async may only have Create, Update and Delete")
 	case v.Async&^v.Ops != 0:
-		return errors.New("Async has an operation that Ops does not have")
+		return errors.New("field Async has an operation that Ops does not have")
 	case v.Async != 0 && !v.key.integer:
-		return errors.New("Async needs a model whose primary key is an int64")
+		return errors.New("field Async needs a model whose primary key is an int64")
 	}
 	return nil
 }

@@ -3,8 +3,6 @@ package pulp
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -119,11 +117,11 @@ func (d *decoder) text(f *field, s string, v reflect.Value) error {
 	}
 	switch {
 	case f.Value.Enum != nil && !slices.Contains(f.Value.Enum, s) && !(s == "" && f.blank):
-		return fmt.Errorf("\"%s\" is not a valid choice.", s)
+		return sentencef("\"%s\" is not a valid choice.", s)
 	case s == "" && !f.blank:
-		return errors.New("This field may not be blank.")
+		return sentence("This field may not be blank.")
 	case strings.ContainsRune(s, 0):
-		return errors.New("Null characters are not allowed.")
+		return sentence("Null characters are not allowed.")
 	}
 	if err := d.check(f, s); err != nil {
 		return err
@@ -138,7 +136,7 @@ func (d *decoder) text(f *field, s string, v reflect.Value) error {
 func (d *decoder) reference(f *field, raw json.RawMessage, v reflect.Value) error {
 	var s string
 	if json.Unmarshal(raw, &s) != nil {
-		return errors.New("Incorrect type. Expected URL string.")
+		return sentence("Incorrect type. Expected URL string.")
 	}
 	id, err := d.lookup(f.ref, s)
 	if err != nil {

@@ -149,7 +149,7 @@ func repositoriesIn(ctx context.Context, value string) (Where, error) {
 		}
 		ids = append(ids, id)
 	}
-	return func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("d.repository_id IN (?)", bun.In(ids)) }, nil
+	return func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("d.repository_id IN (?)", bun.List(ids)) }, nil
 }
 
 const distributionsWith = `EXISTS (SELECT 1 FROM repository_version v JOIN repository_content m ON m.repository_id = v.repository_id

@@ -102,3 +102,10 @@ func (e *TaskError) Error() string { return e.Text }
 
 // Unwrap returns the cause.
 func (e *TaskError) Unwrap() error { return e.Err }
+
+// A sentence is what a client reads of what is wrong with a value.
+type sentence string
+
+func (s sentence) Error() string { return string(s) }
+
+func sentencef(format string, args ...any) error { return sentence(fmt.Sprintf(format, args...)) }

@@ -2,8 +2,6 @@ package pulp
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"regexp"
 	"strings"
 
@@ -76,7 +74,7 @@ func (v *view[M]) byKeys(ts []target) Where {
 		}
 	}
 	return func(q *bun.SelectQuery) *bun.SelectQuery {
-		return q.Where("?TableAlias.? IN (?)", bun.Ident(v.key.column), bun.In(keys))
+		return q.Where("?TableAlias.? IN (?)", bun.Ident(v.key.column), bun.List(keys))
 	}
 }
 
@@ -89,7 +87,7 @@ func byIDs(_ context.Context, value string) (Where, error) {
 		}
 		ids = append(ids, id)
 	}
-	return func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("?TableAlias.pulp_id IN (?)", bun.In(ids)) }, nil
+	return func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("?TableAlias.pulp_id IN (?)", bun.List(ids)) }, nil
 }
 
 // longestRegexp is less than what the database takes.
@@ -99,10 +97,10 @@ const longestRegexp = 900
 func readRegexp(flags string) func(string) (any, error) {
 	return func(s string) (any, error) {
 		if len(s) > longestRegexp {
-			return nil, fmt.Errorf("Ensure this value has at most %d characters.", longestRegexp)
+			return nil, sentencef("Ensure this value has at most %d characters.", longestRegexp)
 		}
 		if _, err := regexp.Compile(flags + s); err != nil {
-			return nil, errors.New("Enter a valid regular expression.")
+			return nil, sentence("Enter a valid regular expression.")
 		}
 		return flags + s, nil
 	}

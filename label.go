@@ -2,7 +2,6 @@ package pulp
 
 import (
 	"context"
-	"errors"
 	"regexp"
 	"strings"
 
@@ -23,10 +22,10 @@ func (l Labels) check() error {
 
 func checkLabel(key string, value *string) error {
 	if !labelKey.MatchString(key) {
-		return errors.New("Invalid label name '" + key + "'. Label names may only contain word characters, dashes, spaces and periods.")
+		return sentence("Invalid label name '" + key + "'. Label names may only contain word characters, dashes, spaces and periods.")
 	}
 	if value != nil && strings.ContainsAny(*value, "()") {
-		return errors.New("Invalid label value. Label values may not contain parentheses.")
+		return sentence("Invalid label value. Label values may not contain parentheses.")
 	}
 	return nil
 }

@@ -2,8 +2,6 @@ package pulp
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -25,12 +23,12 @@ func compare(name, doc string, value schema.Value, read func(string) (any, error
 }
 
 func readText(s string) (any, error) { return s, nil }
-func readList(s string) (any, error) { return bun.In(strings.Split(s, ",")), nil }
+func readList(s string) (any, error) { return bun.List(strings.Split(s, ",")), nil }
 
 func readTime(s string) (any, error) {
 	t, err := parseTime(s)
 	if err != nil {
-		return nil, errors.New("Enter a valid date/time.")
+		return nil, sentence("Enter a valid date/time.")
 	}
 	return int64(t), nil
 }
@@ -38,7 +36,7 @@ func readTime(s string) (any, error) {
 func readNumber(s string) (any, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil {
-		return nil, errors.New("Enter a number.")
+		return nil, sentence("Enter a number.")
 	}
 	return n, nil
 }
@@ -46,7 +44,7 @@ func readNumber(s string) (any, error) {
 func readFloat(s string) (any, error) {
 	n, err := strconv.ParseFloat(s, 64)
 	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
-		return nil, errors.New("Enter a number.")
+		return nil, sentence("Enter a number.")
 	}
 	return n, nil
 }
@@ -58,7 +56,7 @@ func readBool(s string) (any, error) {
 	case "false", "0", "f", "no":
 		return false, nil
 	}
-	return nil, errors.New("Enter true or false.")
+	return nil, sentence("Enter true or false.")
 }
 
 // longestPattern is less than what SQLite takes.
@@ -69,7 +67,7 @@ func pattern(before, after string) func(string) (any, error) {
 	escape := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 	return func(s string) (any, error) {
 		if len(s) > longestPattern {
-			return nil, fmt.Errorf("Ensure this value has at most %d characters.", longestPattern)
+			return nil, sentencef("Ensure this value has at most %d characters.", longestPattern)
 		}
 		return before + escape.Replace(s) + after, nil
 	}

@@ -29,7 +29,7 @@ func (*statements) AfterQuery(context.Context, *bun.QueryEvent) {}
 func TestNamesAreFoundByTheirIndex(t *testing.T) {
 	t.Parallel()
 	s, seen := openShop(t, file.Plugin()), &statements{}
-	s.DB().Reader().AddQueryHook(seen)
+	s.DB().Reader().AddQueryHook(seen) //lint:ignore SA1019 the App has this very DB, not a copy
 	remote := s.make(t, "remotes/file/file/", `{"name":"r","url":"http://example.org/M"}`)
 	s.make(t, "repositories/file/file/", `{"name":"a"}`)
 	s.ask(t, "GET", remote, "")

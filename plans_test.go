@@ -123,7 +123,7 @@ func TestListsOfAVersionReadNoTableWhole(t *testing.T) {
 	s.sync(t, repo, s.remote(t, up))
 	version := s.latest(t, repo)
 	h := &tap{}
-	s.DB().Reader().AddQueryHook(h)
+	s.DB().Reader().AddQueryHook(h) //lint:ignore SA1019 the App has this very DB, not a copy
 	unit := s.List(t, fileContent, pulptest.Param("repository_version", version), "relative_path=f7")
 	require.Len(t, unit, 1)
 	for _, filter := range []string{"repository_version", "repository_version_added", "repository_version_removed"} {

@@ -48,7 +48,6 @@ var repositorySorts = map[string]string{"next_version": "r.next_version", "user_
 // A repositoryFace is a type of repository as the core sees it, without its Go type.
 type repositoryFace struct {
 	content []int64 // the ids of its content types
-	remotes []int64
 	changed func(ctx context.Context, j *Job, repository int64, v *Version) error
 }
 

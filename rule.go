@@ -19,14 +19,14 @@ func (d *decoder) check(f *field, value any) error {
 	}
 	var bad validator.ValidationErrors
 	if err := d.valid.Var(value, f.rules); errors.As(err, &bad) {
-		return errors.New(sentence(f, bad[0], value))
+		return errors.New(complaint(f, bad[0], value))
 	} else if err != nil {
 		return err
 	}
 	return nil
 }
 
-func sentence(f *field, bad validator.FieldError, value any) string {
+func complaint(f *field, bad validator.FieldError, value any) string {
 	text, unit := f.Value.Type == schema.String, "characters"
 	if f.Value.Type == schema.Array || f.Value.Type == schema.Map {
 		text, unit = true, "elements"

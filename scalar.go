@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"math"
 	"math/big"
 	"reflect"
@@ -25,7 +23,7 @@ func decodeString(raw json.RawMessage) (string, error) {
 	if json.Unmarshal(raw, &n) == nil {
 		return n.String(), nil
 	}
-	return "", errors.New("Not a valid string.")
+	return "", sentence("Not a valid string.")
 }
 
 // unquoted returns the text of a value that a form sent as a string.
@@ -71,7 +69,7 @@ func decodeBool(text string, v reflect.Value) error {
 	case "false", "f", "no", "n", "off", "0":
 		v.SetBool(false)
 	default:
-		return errors.New("Must be a valid boolean.")
+		return sentence("Must be a valid boolean.")
 	}
 	return nil
 }
@@ -79,7 +77,7 @@ func decodeBool(text string, v reflect.Value) error {
 func decodeTime(text string, v reflect.Value) error {
 	t, err := parseTime(text)
 	if err != nil {
-		return errors.New("Datetime has wrong format. Use one of these formats instead: YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z].")
+		return sentence("Datetime has wrong format. Use one of these formats instead: YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z].")
 	}
 	if v.Type() == stdTime {
 		v.Set(reflect.ValueOf(time.UnixMicro(int64(t)).UTC()))
@@ -97,9 +95,9 @@ func decodeText(raw json.RawMessage, v reflect.Value) error {
 	p := reflect.New(v.Type())
 	if err := p.Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(s)); err != nil {
 		if len(s) == 36 || v.Type() == idType {
-			return errors.New("Must be a valid UUID.")
+			return sentence("Must be a valid UUID.")
 		}
-		return errors.New("Not a valid value.")
+		return sentence("Not a valid value.")
 	}
 	v.Set(p.Elem())
 	return nil
@@ -111,15 +109,15 @@ var wholeNumber = regexp.MustCompile(`^([+-]?[0-9]+)(?:\.0*)?$`)
 func decodeInteger(text string, v reflect.Value) error {
 	m := wholeNumber.FindStringSubmatch(text)
 	if m == nil || len(text) > 1000 {
-		return errors.New("A valid integer is required.")
+		return sentence("A valid integer is required.")
 	}
 	n, _ := new(big.Int).SetString(strings.TrimPrefix(m[1], "+"), 10)
 	low, high := limitsOf(v)
 	switch {
 	case n.Cmp(high) > 0:
-		return fmt.Errorf("Ensure this value is less than or equal to %s.", high)
+		return sentencef("Ensure this value is less than or equal to %s.", high)
 	case n.Cmp(low) < 0:
-		return fmt.Errorf("Ensure this value is greater than or equal to %s.", low)
+		return sentencef("Ensure this value is greater than or equal to %s.", low)
 	case v.CanInt():
 		v.SetInt(n.Int64())
 	default:
@@ -142,7 +140,7 @@ func limitsOf(v reflect.Value) (low, high *big.Int) {
 func decodeFloat(text string, v reflect.Value) error {
 	n, err := strconv.ParseFloat(text, v.Type().Bits())
 	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) || strings.ContainsAny(text, "xX_") {
-		return errors.New("A valid number is required.")
+		return sentence("A valid number is required.")
 	}
 	v.SetFloat(n)
 	return nil
@@ -161,7 +159,7 @@ func decodeJSON(raw json.RawMessage, text string, v reflect.Value) error {
 		return expected(v, raw)
 	}
 	if bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
-		return errors.New("This field may not be null.")
+		return sentence("This field may not be null.")
 	}
 	v.Set(p.Elem())
 	return nil
@@ -172,20 +170,20 @@ func expected(v reflect.Value, raw json.RawMessage) error {
 	kind, found := "", map[byte]string{'"': "str", '{': "dict", '[': "list", 't': "bool", 'f': "bool"}[bytes.TrimSpace(raw)[0]]
 	switch {
 	case v.Type() == bytesType:
-		return errors.New("Must be base64 text.")
+		return sentence("Must be base64 text.")
 	case v.Kind() == reflect.Slice || v.Kind() == reflect.Array:
 		kind = "list"
 	case v.Kind() == reflect.Map || v.Kind() == reflect.Struct:
 		kind = "dict"
 	default:
-		return errors.New("Value must be valid JSON.")
+		return sentence("Value must be valid JSON.")
 	}
 	words := map[string]string{"list": "list", "dict": "dictionary"}[kind]
 	switch found {
 	case kind:
-		return fmt.Errorf("Expected a %s of items of the right type.", words)
+		return sentencef("Expected a %s of items of the right type.", words)
 	case "":
 		found = "int"
 	}
-	return fmt.Errorf(`Expected a %s of items but got type "%s".`, words, found)
+	return sentencef(`Expected a %s of items but got type "%s".`, words, found)
 }

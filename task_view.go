@@ -182,11 +182,11 @@ func reservedFilter(name string, value schema.Value) Filter {
 					rule := "EXISTS (SELECT 1 FROM json_each(t.record) AS r WHERE r.value IN (?))"
 					switch {
 					case strings.HasPrefix(name, "exclusive"):
-						q = q.Where(rule, bun.In([]string{n}))
+						q = q.Where(rule, bun.List([]string{n}))
 					case strings.HasPrefix(name, "shared"):
-						q = q.Where(rule, bun.In([]string{sharedPrefix + n}))
+						q = q.Where(rule, bun.List([]string{sharedPrefix + n}))
 					default:
-						q = q.Where(rule, bun.In([]string{n, sharedPrefix + n}))
+						q = q.Where(rule, bun.List([]string{n, sharedPrefix + n}))
 					}
 				}
 				return q
