@@ -118,7 +118,6 @@ func (a *App) end(ctx context.Context, s *scope, j *Job, out outcome) (next *Job
 		out.result, out.err = nil, nil
 	}
 	s.tell(j.pulpID, j.name, out.state)
-	a.at("end recorded")
 	if err := j.writeRest(ctx, s.tx, out.state); err != nil {
 		return nil, false, err
 	}

@@ -206,6 +206,7 @@ const insertCreated = `INSERT INTO created_resource (task_id, position, kind, ob
 
 // writeRest writes what belongs to the record of a task beside its row, when it has ended.
 func (j *Job) writeRest(ctx context.Context, tx bun.Tx, end State) error {
+	j.app.at("end recorded")
 	if err := j.closeProgress(ctx, tx, end); err != nil {
 		return err
 	}

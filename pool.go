@@ -176,6 +176,12 @@ func (p *pool) serve(j *Job) {
 	p.give()
 }
 
+// look has the workers look for tasks, and for what is due.
+func (p *pool) look() {
+	p.wake()
+	p.rearm()
+}
+
 // rearm says that the next time at which something is due may have changed.
 func (p *pool) rearm() {
 	select {

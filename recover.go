@@ -94,17 +94,23 @@ func (a *App) lostTasks(ctx context.Context) (lost []lostTask, err error) {
 	return lost, rows.Err()
 }
 
+// restartLost makes a lost task ready again that has attempts left.
+func (a *App) restartLost(ctx context.Context, s *scope, t lostTask) (again bool, err error) {
+	if !a.mayRetry(t.name, t.attempt) {
+		return false, nil
+	}
+	ready, err := a.requeue(ctx, s, t.id, t.attempt)
+	if err != nil || len(ready) == 0 {
+		return false, err
+	}
+	s.tell(t.pulpID, t.name, Waiting)
+	_, err = a.pass(ctx, s, ready, false)
+	return true, err
+}
+
 func (a *App) endOneLost(ctx context.Context, s *scope, t lostTask) error {
-	if a.mayRetry(t.name, t.attempt) {
-		again, err := a.requeue(ctx, s, t.id, t.attempt)
-		if err != nil {
-			return err
-		}
-		if len(again) > 0 {
-			s.tell(t.pulpID, t.name, Waiting)
-			_, err = a.pass(ctx, s, again, false)
-			return err
-		}
+	if again, err := a.restartLost(ctx, s, t); err != nil || again {
+		return err
 	}
 	out := ended(Failed, reasonLost)
 	err := s.tx.Tx.QueryRowContext(ctx, endLost, a.now(), nullable(out.err), t.id, t.attempt).Scan(&out.state)

@@ -58,7 +58,7 @@ var mutations = []mutation{
 	{"a retry keeps its reservations", "retry.go", "freed, rest, err = a.free(ctx, s.tx, j.id, j.reserved); err != nil", "err != nil"},
 	{"a retry stays unblocked", "retry.go", "unblocked_at = NULL, started_at", "started_at"},
 	{"a retry starts at once", "retry.go", "run_at = ?1, error", "run_at = ?1 * 0, error"},
-	{"a crash loses the place", "recover.go", "again, err := a.requeue(ctx, s, t.id, t.attempt)", "again, err := []released(nil), error(nil)"},
+	{"a crash loses the place", "recover.go", "ready, err := a.requeue(ctx, s, t.id, t.attempt)", "ready, err := []released(nil), error(nil)"},
 	{"a canceled task is retried", "retry.go", "AND attempt = ?6 AND state = 'running' RETURNING id", "AND attempt = ?6 RETURNING id"},
 	{"a canceled task stays on the list", "cancel.go", "if message != nil {", "if false {"},
 	{"a canceled task stays held back in line", "cancel.go", "freed, rest, err := a.free(ctx, s.tx, task, r)", "freed, rest, err := []released(nil), false, error(nil)"},

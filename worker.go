@@ -47,14 +47,12 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	unlisten := a.db.Listen(func(channel string) {
 		if channel == taskChannel {
-			p.wake()
-			p.rearm()
+			p.look()
 		}
 	})
 	defer unlisten()
 	a.ready.doubt()
-	p.wake()
-	p.rearm()
+	p.look()
 	tending, stop := context.WithCancel(context.WithoutCancel(ctx))
 	tended := make(chan struct{})
 	go func() {
