@@ -2,6 +2,7 @@ package pulp
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -174,6 +175,16 @@ func (a *App) Reveal(s Secret) (string, error) {
 		return "", nil
 	}
 	return a.box.UnsealString(string(s))
+}
+
+// readBody reads the fields of a body into a struct that is no model.
+func readBody[T any](ctx context.Context, a *App, fields map[string]json.RawMessage) (*T, error) {
+	p, err := planOf(reflect.TypeFor[T]())
+	if err != nil {
+		return nil, err
+	}
+	in := new(T)
+	return in, a.decoder(ctx, a.db.Reader()).decode(p, fields, reflect.ValueOf(in).Elem(), creating)
 }
 
 // objectOf describes a struct type that is no model.

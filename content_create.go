@@ -59,12 +59,8 @@ func (t *ContentType[D]) body(name string) *schema.Object { return objectOf[cont
 
 // read decodes the body of a request to create.
 func (t *ContentType[D]) read(ctx context.Context, a *App, r *Request) (*contentBody[D], error) {
-	p, err := planOf(reflect.TypeFor[contentBody[D]]())
+	in, err := readBody[contentBody[D]](ctx, a, r.Body.Fields)
 	if err != nil {
-		return nil, err
-	}
-	in := new(contentBody[D])
-	if err := a.decoder(ctx, a.db.Reader()).decode(p, r.Body.Fields, reflect.ValueOf(in).Elem(), creating); err != nil {
 		return nil, err
 	}
 	n := 0

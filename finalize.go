@@ -42,10 +42,8 @@ func (v *NewVersion) Finish(ctx context.Context) (changed bool, err error) {
 		return false, fmt.Errorf("compare version %d: %w", v.Number, err)
 	}
 	if !changed {
-		return false, v.j.Tx(ctx, func(ctx context.Context, tx bun.Tx) error {
-			_, err := tx.Tx.ExecContext(ctx, dropVersionSQL, v.ID)
-			return err
-		})
+		_, err := v.j.exec(ctx, dropVersionSQL, v.ID)
+		return false, err
 	}
 	if err := v.check(ctx); err != nil {
 		return false, err

@@ -220,3 +220,15 @@ func (j *Job) writeRest(ctx context.Context, tx bun.Tx, end State) error {
 	}
 	return nil
 }
+
+// exec runs one statement in a transaction of the task, and returns how many rows it changed.
+func (j *Job) exec(ctx context.Context, query string, args ...any) (n int64, err error) {
+	err = j.Tx(ctx, func(ctx context.Context, tx bun.Tx) error {
+		res, err := tx.Tx.ExecContext(ctx, query, args...)
+		if err == nil {
+			n, err = res.RowsAffected()
+		}
+		return err
+	})
+	return n, err
+}

@@ -102,12 +102,8 @@ func (t *PublicationType[D]) declare(r *registry, owner Plugin) error {
 
 // request answers POST on the collection: it validates and dispatches the task.
 func (t *PublicationType[D]) request(ctx context.Context, a *App, task *Task[publishArgs, json.RawMessage], r *Request) (*Answer, error) {
-	var in publishRequest[D]
-	p, err := planOf(reflect.TypeOf(in))
+	in, err := readBody[publishRequest[D]](ctx, a, r.Body.Fields)
 	if err != nil {
-		return nil, err
-	}
-	if err := a.decoder(ctx, a.db.Reader()).decode(p, r.Body.Fields, reflect.ValueOf(&in).Elem(), creating); err != nil {
 		return nil, err
 	}
 	v, err := a.versionToPublish(ctx, in.Version, in.Repository)

@@ -49,12 +49,8 @@ func (t *PublicationType[D]) declarePublishers(r *registry, owner Plugin, task *
 
 // publishBy dispatches a publication with a publisher's settings.
 func publishBy[D any](ctx context.Context, a *App, m *Publisher[D], task *Task[publishArgs, json.RawMessage], r *Request) (*Answer, error) {
-	var in publishWith
-	p, err := planOf(reflect.TypeOf(in))
+	in, err := readBody[publishWith](ctx, a, r.Body.Fields)
 	if err != nil {
-		return nil, err
-	}
-	if err := a.decoder(ctx, a.db.Reader()).decode(p, r.Body.Fields, reflect.ValueOf(&in).Elem(), creating); err != nil {
 		return nil, err
 	}
 	v, err := a.versionToPublish(ctx, in.Version, in.Repository)

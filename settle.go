@@ -3,8 +3,6 @@ package pulp
 import (
 	"context"
 	"fmt"
-
-	"github.com/uptrace/bun"
 )
 
 // What was begun and not ended leaves rows that nobody sees: versions that were abandoned, and
@@ -54,10 +52,7 @@ func (j *Job) settle(ctx context.Context, repository int64) error {
 			err = j.fold(ctx, repository, l.number)
 		}
 		if err == nil {
-			err = j.Tx(ctx, func(ctx context.Context, tx bun.Tx) error {
-				_, err := tx.Tx.ExecContext(ctx, dropVersionSQL, l.id)
-				return err
-			})
+			_, err = j.exec(ctx, dropVersionSQL, l.id)
 		}
 		if err != nil {
 			return fmt.Errorf("settle version %d: %w", l.number, err)
@@ -91,14 +86,7 @@ func (j *Job) fold(ctx context.Context, repository, number int64) error {
 // inBatches repeats a statement, each time in a transaction, until it changes nothing.
 func (j *Job) inBatches(ctx context.Context, query string, args ...any) error {
 	for {
-		var n int64
-		err := j.Tx(ctx, func(ctx context.Context, tx bun.Tx) error {
-			res, err := tx.Tx.ExecContext(ctx, query, args...)
-			if err == nil {
-				n, err = res.RowsAffected()
-			}
-			return err
-		})
+		n, err := j.exec(ctx, query, args...)
 		if err != nil || n == 0 {
 			return err
 		}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/url"
 	"os"
-	"reflect"
 	"strings"
 
 	"github.com/uptrace/bun"
@@ -196,13 +195,9 @@ type checkSync[D any] interface {
 }
 
 // decodeSync reads the body of a request to sync.
-func decodeSync[D, A any](a *App, ctx context.Context, repo *Repository[D], in map[string]json.RawMessage) (*A, error) {
-	p, err := planOf(reflect.TypeFor[A]())
+func decodeSync[D, A any](ctx context.Context, a *App, repo *Repository[D], in map[string]json.RawMessage) (*A, error) {
+	args, err := readBody[A](ctx, a, in)
 	if err != nil {
-		return nil, err
-	}
-	args := new(A)
-	if err := a.decoder(ctx, a.db.Reader()).decode(p, in, reflect.ValueOf(args).Elem(), creating); err != nil {
 		return nil, err
 	}
 	common, ok := any(args).(syncing)

@@ -58,7 +58,7 @@ func (sf syncFunc[D, R, A]) request(ctx context.Context, v *view[Repository[D]],
 	if err := v.allow(ctx, Update, repo); err != nil {
 		return nil, err
 	}
-	args, err := decodeSync[D, A](v.app, ctx, repo, r.Body.Fields)
+	args, err := decodeSync[D, A](ctx, v.app, repo, r.Body.Fields)
 	if err != nil {
 		return nil, err
 	}

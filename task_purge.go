@@ -2,9 +2,7 @@ package pulp
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"reflect"
 	"slices"
 	"time"
 
@@ -35,19 +33,18 @@ var finalStates = []string{string(Skipped), string(Completed), string(Failed), s
 
 // purgeOperation is POST tasks/purge/.
 func purgeOperation(v *view[TaskRecord], owner Plugin) Operation {
-	p, _ := planOf(reflect.TypeFor[purgeRequest]())
-	body := p.object("Purge")
+	body := objectOf[purgeRequest]("Purge")
 	body.Fields[1].Value.Items.Enum = finalStates
 	o := v.operation(owner, "purge", "purge/", false, Operation{
 		Method: "POST", Summary: "Purge Completed Tasks", Body: body, Codes: []AnswerKind{Accepted},
 	})
-	o.Do = func(ctx context.Context, r *Request) (*Answer, error) { return purge(ctx, v.app, p, r) }
+	o.Do = func(ctx context.Context, r *Request) (*Answer, error) { return purge(ctx, v.app, r) }
 	return o
 }
 
-func purge(ctx context.Context, a *App, p *plan, r *Request) (*Answer, error) {
-	var in purgeRequest
-	if err := a.decoder(ctx, a.db.Reader()).decode(p, r.Body.Fields, reflect.ValueOf(&in).Elem(), creating); err != nil {
+func purge(ctx context.Context, a *App, r *Request) (*Answer, error) {
+	in, err := readBody[purgeRequest](ctx, a, r.Body.Fields)
+	if err != nil {
 		return nil, err
 	}
 	for _, s := range in.States {
@@ -60,7 +57,7 @@ func purge(ctx context.Context, a *App, p *plan, r *Request) (*Answer, error) {
 		args.Before = *in.Before
 	}
 	var id ID
-	err := a.Tx(ctx, func(ctx context.Context, tx bun.Tx) error {
+	err = a.Tx(ctx, func(ctx context.Context, tx bun.Tx) error {
 		t, err := purgeTask.Dispatch(ctx, tx, args)
 		if err == nil {
 			id = t.TaskID()
@@ -75,29 +72,19 @@ func purge(ctx context.Context, a *App, p *plan, r *Request) (*Answer, error) {
 
 const purgeSQL = `DELETE FROM task WHERE id IN (SELECT id FROM task WHERE finished_at < ? AND state IN (SELECT value FROM json_each(?)) ORDER BY finished_at LIMIT ?)`
 
-// runPurge forgets tasks batch by batch. What it has deleted stays deleted if it is canceled.
 func runPurge(ctx context.Context, j *Job, args purgeArgs) (struct{}, error) {
-	states, err := json.Marshal(args.States)
-	if err != nil {
-		return struct{}{}, err
-	}
+	return struct{}{}, j.forgetTasks(ctx, args.Before, args.States)
+}
+
+// forgetTasks deletes the records of tasks that ended before a time in one of some final states,
+// batch by batch. What it has deleted stays deleted if it is canceled.
+func (j *Job) forgetTasks(ctx context.Context, before Time, states []string) error {
 	total := j.Progress("purge.tasks.total", "Purged task-objects total", 0)
-	for {
-		var n int64
-		err := j.Tx(ctx, func(ctx context.Context, tx bun.Tx) error {
-			res, err := tx.Tx.ExecContext(ctx, purgeSQL, int64(args.Before), string(states), purgeBatch)
-			if err != nil {
-				return fmt.Errorf("purge tasks: %w", err)
-			}
-			n, err = res.RowsAffected()
-			return err
-		})
-		if err != nil {
-			return struct{}{}, err
-		}
-		total.Add(n)
-		if n < purgeBatch {
-			return struct{}{}, nil
+	for n := int64(purgeBatch); n == purgeBatch; total.Add(n) {
+		var err error
+		if n, err = j.exec(ctx, purgeSQL, before, jsonTexts(states), purgeBatch); err != nil {
+			return fmt.Errorf("purge tasks: %w", err)
 		}
 	}
+	return nil
 }

@@ -182,12 +182,14 @@ func dropUpload(ctx context.Context, tx bun.Tx, id int64) error {
 	return err
 }
 
+// A piece is a chunk of an upload.
+type piece struct {
+	start, size int64
+	sha256      string
+}
+
 // joinUpload puts the pieces of an upload together, which must cover it without gaps.
 func (a *App) joinUpload(ctx context.Context, id int64) (*Incoming, error) {
-	type piece struct {
-		start, size int64
-		sha256      string
-	}
 	var pieces []piece
 	const query = "SELECT start, size, sha256 FROM upload_chunk WHERE upload_id = ? ORDER BY start"
 	err := a.eachRow(ctx, query, []any{id}, func(scan func(...any) error) error {
@@ -203,26 +205,28 @@ func (a *App) joinUpload(ctx context.Context, id int64) (*Incoming, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.spool(ctx, func(w io.Writer) error {
-		at := int64(0)
-		for _, p := range pieces {
-			if p.start != at {
-				return &TaskError{Text: fmt.Sprintf("The upload has no data for the bytes from %d to %d.", at, p.start)}
-			}
-			f, err := a.storage.blobs().Open(p.sha256)
-			if err != nil {
-				return fmt.Errorf("open chunk: %w", err)
-			}
-			_, err = io.Copy(w, f)
-			f.Close()
-			if err != nil {
-				return err
-			}
-			at += p.size
+	return a.spool(ctx, func(w io.Writer) error { return a.join(w, pieces, u.Size) })
+}
+
+func (a *App) join(w io.Writer, pieces []piece, size int64) error {
+	at := int64(0)
+	for _, p := range pieces {
+		if p.start != at {
+			return &TaskError{Text: fmt.Sprintf("The upload has no data for the bytes from %d to %d.", at, p.start)}
 		}
-		if at != u.Size {
-			return &TaskError{Text: fmt.Sprintf("The upload has %d bytes, not %d.", at, u.Size)}
+		f, err := a.storage.blobs().Open(p.sha256)
+		if err != nil {
+			return fmt.Errorf("open chunk: %w", err)
 		}
-		return nil
-	})
+		_, err = io.Copy(w, f)
+		f.Close()
+		if err != nil {
+			return err
+		}
+		at += p.size
+	}
+	if at != size {
+		return &TaskError{Text: fmt.Sprintf("The upload has %d bytes, not %d.", at, size)}
+	}
+	return nil
 }
