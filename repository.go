@@ -21,7 +21,7 @@ type Repository[D any] struct {
 	RemoteID       *int64          `bun:"remote_id" json:"remote" pulp:"ref=remote,filter" doc:"An optional remote to use by default when syncing."`
 	Latest         int64           `bun:"latest" json:"-"`
 	NextVersion    int64           `bun:"next_version" json:"-"`
-	LastSync       json.RawMessage `bun:"last_sync,type:json" json:"-"`
+	LastSync       json.RawMessage `bun:"last_sync,type:json" json:"last_sync_details" pulp:"readonly" doc:"Details about the last sync including repository and remote information."`
 	Detail         D               `bun:"detail,type:json" json:"-"`
 }
 

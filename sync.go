@@ -33,6 +33,7 @@ type Sync struct {
 	app                   *App
 	j                     *Job
 	remote                int64
+	remoteID              ID
 	policy                Policy
 	mirror                bool
 	client                *client
@@ -110,12 +111,12 @@ func (s *Sync) Mirrored(files ...*File) { s.mirrored = files }
 
 // lastSync is what a sync notes of what it saw.
 type lastSync struct {
-	Remote  int64  `json:"remote"`
+	Remote  ID     `json:"remote_pk"`
 	URL     string `json:"url"`
 	Policy  Policy `json:"download_policy"`
 	Mirror  bool   `json:"mirror"`
 	Version int64  `json:"most_recent_version"`
-	State   string `json:"state"`
+	State   string `json:"metadata_checksum"`
 }
 
 const missingFilesSQL = `SELECT 1 FROM repository_content m CROSS JOIN content_artifact ca ON ca.content_id = m.content_id
@@ -129,7 +130,7 @@ func (s *Sync) Unchanged(ctx context.Context, url, state string) (bool, error) {
 	if err := json.Unmarshal(s.state, &last); err != nil {
 		return false, fmt.Errorf("read last sync: %w", err)
 	}
-	now := lastSync{s.remote, url, s.policy, s.mirror, s.version.prev.Number, state}
+	now := lastSync{s.remoteID, url, s.policy, s.mirror, s.version.prev.Number, state}
 	note, err := json.Marshal(now)
 	s.note = note
 	switch {
