@@ -122,15 +122,17 @@ type shelf struct {
 	publication int64 // 0 for none
 	version     int64 // 0 for none
 	repository  int64
+	typ         int64 // of the repository
 	number      int64
 	changed     Time
 }
 
 const (
-	publicationShelfSQL = `SELECT p.id, CASE WHEN p.pass_through THEN v.id ELSE 0 END, v.repository_id, v.number, p.pulp_created
+	publicationShelfSQL = `SELECT p.id, CASE WHEN p.pass_through THEN v.id ELSE 0 END, v.repository_id, v.number, p.pulp_created, (SELECT pulp_type FROM repository WHERE id = v.repository_id)
 FROM publication p JOIN repository_version v ON v.id = p.version_id WHERE p.complete AND v.complete`
-	versionShelfSQL = `SELECT 0, v.id, v.repository_id, v.number, v.pulp_created FROM repository_version v WHERE v.complete`
-	newestSQL       = " ORDER BY v.number DESC, p.id DESC LIMIT 1"
+	versionShelfSQL = `SELECT 0, v.id, v.repository_id, v.number, v.pulp_created, (SELECT pulp_type FROM repository WHERE id = v.repository_id)
+FROM repository_version v WHERE v.complete`
+	newestSQL = " ORDER BY v.number DESC, p.id DESC LIMIT 1"
 )
 
 // nothingHere is an ErrNotFound that tells clients why.
@@ -167,7 +169,7 @@ func (a *App) shelfOf(ctx context.Context, d *servedDistribution) (*shelf, error
 		return nil, nothingHere("Nothing is published here yet.")
 	}
 	var s shelf
-	if err := rows.Scan(&s.publication, &s.version, &s.repository, &s.number, &s.changed); err != nil {
+	if err := rows.Scan(&s.publication, &s.version, &s.repository, &s.number, &s.changed, &s.typ); err != nil {
 		return nil, fmt.Errorf("find what is distributed: %w", err)
 	}
 	// A date that never goes back, whatever the distribution is pointed at, so that clients which

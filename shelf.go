@@ -33,9 +33,9 @@ func (a *App) fileAt(ctx context.Context, s *shelf, path string) (f *shelvedFile
 	if s.version == 0 {
 		return nil, nil
 	}
-	face, err := a.repositoryFace(ctx, s.repository)
-	if err != nil {
-		return nil, err
+	face := a.repositories[s.typ]
+	if face == nil {
+		return nil, fmt.Errorf("the plugin of the repository is not in this program: %w", ErrNotFound)
 	}
 	for _, typ := range face.content {
 		c := a.contents[typ]
