@@ -52,6 +52,7 @@ var ContentStatements = map[string]string{
 	"shelf: latest":           versionShelfSQL + " AND v.repository_id = ? ORDER BY v.number DESC LIMIT 1",
 	"published at":            publishedAtSQL,
 	"slot at":                 slotAtSQL,
+	"published or slot at":    publishedOrSlotAtSQL,
 	"member at":               memberAtSQL,
 	"below":                   belowSQL,
 	"sources":                 sourcesSQL,

@@ -96,24 +96,28 @@ type servedDistribution struct {
 
 // At most one can match, since no base path lies below another one.
 const distributionAtSQL = `SELECT id, pulp_type, base_path, pulp_last_updated, repository_id, version_id, publication_id
-FROM distribution WHERE domain_id = ? AND base_path IN (SELECT value FROM json_each(?)) LIMIT 1`
+FROM distribution WHERE domain_id = ? AND base_path = ?`
 
-// distributionAt finds the distribution below whose base path a path lies; nil for none.
+// distributionAt finds the distribution below whose base path a path lies; nil for none. It looks
+// at the directories from the top down, since base paths are short, and no two overlap.
 func (a *App) distributionAt(ctx context.Context, path string) (*servedDistribution, error) {
 	path = strings.TrimSuffix(path, "/")
-	rows, err := a.db.Reader().DB.QueryContext(ctx, distributionAtSQL, a.domain.ID, jsonTexts(append(prefixes(path), path)))
-	if err != nil {
-		return nil, fmt.Errorf("find distribution: %w", err)
+	for end := 0; end < len(path); {
+		next := strings.IndexByte(path[end+1:], '/')
+		if end += 1 + next; next < 0 {
+			end = len(path)
+		}
+		var d servedDistribution
+		err := a.db.Reader().DB.QueryRowContext(ctx, distributionAtSQL, a.domain.ID, path[:end]).
+			Scan(&d.id, &d.typ, &d.base, &d.changed, &d.repository, &d.version, &d.publication)
+		if err == nil {
+			return &d, nil
+		}
+		if !noRows(err) {
+			return nil, fmt.Errorf("find distribution: %w", err)
+		}
 	}
-	defer rows.Close()
-	if !rows.Next() {
-		return nil, rows.Err()
-	}
-	var d servedDistribution
-	if err := rows.Scan(&d.id, &d.typ, &d.base, &d.changed, &d.repository, &d.version, &d.publication); err != nil {
-		return nil, fmt.Errorf("find distribution: %w", err)
-	}
-	return &d, nil
+	return nil, nil
 }
 
 // A shelf is what a distribution serves: a publication, a version, or a publication that lets

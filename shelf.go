@@ -7,17 +7,21 @@ import (
 	"strings"
 )
 
+// The statements that find the file at a path share their parameters: the repository, the number
+// of the version, the path, the slot, the publication.
 const (
 	publishedAtSQL = `SELECT pa.relative_path, coalesce(pa.content_artifact_id, 0), coalesce(a.sha256, ''), coalesce(a.size, -1)
 FROM published_artifact pa LEFT JOIN content_artifact ca ON ca.id = pa.content_artifact_id
 LEFT JOIN artifact a ON a.id = coalesce(pa.artifact_id, ca.artifact_id)
-WHERE pa.publication_id = ? AND pa.relative_path = ?`
+WHERE pa.publication_id = ?5 AND pa.relative_path = ?3`
 	// A unit whose only file's path is its slot is found by its slot.
 	slotAtSQL = `SELECT ca.relative_path, ca.id, coalesce(a.sha256, ''), coalesce(a.size, -1)
 FROM repository_content m CROSS JOIN content_artifact ca ON ca.content_id = m.content_id
 LEFT JOIN artifact a ON a.id = ca.artifact_id
 WHERE m.repository_id = ?1 AND m.slot = ?4 AND m.added <= ?2 AND (m.removed IS NULL OR m.removed > ?2) AND ca.relative_path = ?3 LIMIT 1`
-	memberAtSQL = `SELECT ca.relative_path, ca.id, coalesce(a.sha256, ''), coalesce(a.size, -1)
+	// What is published at a path, or else lies there.
+	publishedOrSlotAtSQL = publishedAtSQL + "\nUNION ALL\n" + slotAtSQL
+	memberAtSQL          = `SELECT ca.relative_path, ca.id, coalesce(a.sha256, ''), coalesce(a.size, -1)
 FROM content_artifact ca CROSS JOIN repository_content m ON m.repository_id = ?1 AND m.content_id = ca.content_id
 LEFT JOIN artifact a ON a.id = ca.artifact_id
 WHERE ca.relative_path = ?3 AND m.added <= ?2 AND (m.removed IS NULL OR m.removed > ?2) LIMIT 1`
@@ -25,25 +29,27 @@ WHERE ca.relative_path = ?3 AND m.added <= ?2 AND (m.removed IS NULL OR m.remove
 
 // fileAt finds the file at a path of a shelf; nil for none.
 func (a *App) fileAt(ctx context.Context, s *shelf, path string) (f *shelvedFile, err error) {
-	if s.publication != 0 {
-		if f, err = a.oneFile(ctx, publishedAtSQL, s.publication, path); f != nil || err != nil {
-			return f, err
-		}
-	}
-	if s.version == 0 {
-		return nil, nil
-	}
+	args := func(slot []byte) []any { return []any{s.repository, s.number, path, slot, s.publication} }
 	face := a.repositories[s.typ]
-	if face == nil {
+	switch {
+	case s.version == 0:
+		return a.oneFile(ctx, publishedAtSQL, args(nil)...)
+	case face == nil:
 		return nil, fmt.Errorf("the plugin of the repository is not in this program: %w", ErrNotFound)
 	}
-	for _, typ := range face.content {
-		c := a.contents[typ]
+	for i, typ := range face.content {
+		c, query := a.contents[typ], slotAtSQL
 		if !c.single {
+			if f, err = a.oneFile(ctx, publishedAtSQL, args(nil)...); f != nil || err != nil {
+				return f, err
+			}
 			return a.oneFile(ctx, memberAtSQL, s.repository, s.number, path)
 		}
+		if i == 0 {
+			query = publishedOrSlotAtSQL // one question instead of two
+		}
 		slot := c.slotOf(path)
-		if f, err = a.oneFile(ctx, slotAtSQL, s.repository, s.number, path, slot[:]); f != nil || err != nil {
+		if f, err = a.oneFile(ctx, query, args(slot[:])...); f != nil || err != nil {
 			return f, err
 		}
 	}
