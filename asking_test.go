@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -70,11 +69,10 @@ func tryShop(t testing.TB, tables string, cfg pulp.Config) (*shop, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.App.Run(ctx) }()
+	<-s.Started()
 	t.Cleanup(func() {
 		stop()
-		if err := <-done; !errors.Is(err, context.Canceled) { // it may end before it began
-			require.NoError(t, err)
-		}
+		require.NoError(t, <-done)
 		require.NoError(t, s.App.Close())
 	})
 	return s, nil

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"runtime"
 	"runtime/debug"
+	"sync"
 )
 
 // An engine is what an App has for its tasks. The rows are the truth; all that is here may be
@@ -15,6 +16,8 @@ type engine struct {
 	live    liveJobs
 	waiters *waiters
 	events  *board
+	started chan struct{} // closed by the first Run
+	once    sync.Once     // closes it
 }
 
 func newEngine(a *App) *engine {
@@ -22,7 +25,7 @@ func newEngine(a *App) *engine {
 	if workers == 0 {
 		workers = max(4, runtime.NumCPU())
 	}
-	return &engine{ready: newQueue(a.db.Writer()), pool: newPool(a, max(0, workers)), waiters: newWaiters(), events: newBoard()}
+	return &engine{ready: newQueue(a.db.Writer()), pool: newPool(a, max(0, workers)), waiters: newWaiters(), events: newBoard(), started: make(chan struct{})}
 }
 
 // at marks a point at which tests kill the process.

@@ -60,6 +60,7 @@ func (h *taskHost) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()
+	<-h.Started()
 	ended := false
 	h.stop = func() error {
 		if ended {

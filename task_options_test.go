@@ -169,7 +169,6 @@ func TestTaskThatIsNotDeferredIsCanceledIfItCannotRun(t *testing.T) {
 	s := newStage()
 	inTx := writing(succeed)
 	h := hostWithTable(t, s.task, inTx)
-	require.Eventually(t, h.Claims, patience, tick)
 	r := pulp.Exclusive(pulp.Name("r"))
 	holder := dispatch(h, s.task, "holder", r, pulp.NotDeferred())
 	require.Equal(t, "holder", receive(t, s.started))

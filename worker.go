@@ -35,6 +35,7 @@ VALUES (?1, ?2, ?3, ?4, ?4, ?4) RETURNING id`
 func (a *App) Run(ctx context.Context) error {
 	p := a.pool
 	if p.slots == 0 {
+		a.once.Do(func() { close(a.started) })
 		<-ctx.Done()
 		return nil
 	}
@@ -53,6 +54,7 @@ func (a *App) Run(ctx context.Context) error {
 	defer unlisten()
 	a.ready.doubt()
 	p.look()
+	a.once.Do(func() { close(a.started) })
 	tending, stop := context.WithCancel(context.WithoutCancel(ctx))
 	tended := make(chan struct{})
 	go func() {
@@ -71,6 +73,10 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Started returns a channel that is closed once [App.Run] claims tasks: what a probe of
+// readiness, or a test, waits for. It stays closed when Run has ended.
+func (a *App) Started() <-chan struct{} { return a.started }
 
 // enroll writes the row of a process that runs tasks. Its id is new each time.
 func (a *App) enroll(ctx context.Context) (worker int64, err error) {

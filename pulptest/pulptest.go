@@ -119,6 +119,11 @@ func (a *App) run(t testing.TB) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- a.App.Run(ctx) }()
+	select {
+	case <-a.Started():
+	case err := <-ended:
+		ended <- err
+	}
 	once := false
 	a.stop = func() {
 		if once {
