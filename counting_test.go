@@ -66,7 +66,12 @@ func (c *countingConn) QueryContext(ctx context.Context, query string, args []dr
 // openCounted opens an App with the file plugin and the shop, whose tasks run in the test.
 func openCounted(t *testing.T) (*shop, *atomic.Int64) {
 	t.Helper()
-	db, err := sqlite.Open(t.TempDir(), sqlite.Synchronous(sqlite.Off))
+	return openCountedIn(t, t.TempDir())
+}
+
+func openCountedIn(t *testing.T, dir string) (*shop, *atomic.Int64) {
+	t.Helper()
+	db, err := sqlite.Open(dir, sqlite.Synchronous(sqlite.Off))
 	require.NoError(t, err)
 	_, err = db.Writer().DB.ExecContext(t.Context(), shopSchema)
 	require.NoError(t, err)

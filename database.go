@@ -24,6 +24,9 @@ type Database interface {
 	Migrate(ctx context.Context, owner string, files fs.FS) error
 	// Dir is the data directory.
 	Dir() string
+	// Commits counts commits: while it stays the same, so does all that Reader sees. alone is
+	// false if others may commit uncounted. It is asked for each file that is served.
+	Commits() (n uint64, alone bool)
 	// Shared says that other processes may have the database open, too.
 	Shared() bool
 	// Close ends all connections and gives the data directory free.

@@ -74,6 +74,7 @@ type App struct {
 	accounts *accounts
 	digests  blob.Set
 	flights  *flights
+	finds    finds
 	password string // of admin, if Open made it
 	closed   atomic.Bool
 }

@@ -60,6 +60,10 @@ func (a *App) Look(ctx context.Context, path string) (*Served, error) {
 type opener func(ctx context.Context, s *shelf, f *shelvedFile) (*Served, error)
 
 func (a *App) lead(ctx context.Context, path string, open opener) (*Served, error) {
+	commits, alone := a.db.Commits()
+	if at, ok := a.finds.at(commits, path); ok && alone {
+		return open(ctx, at.shelf, at.file)
+	}
 	if !servable(path) {
 		return nil, ErrNotFound
 	}
@@ -77,7 +81,12 @@ func (a *App) lead(ctx context.Context, path string, open opener) (*Served, erro
 	if err != nil {
 		return nil, err
 	}
-	return a.serveFrom(ctx, s, path, strings.TrimPrefix(path, d.base+"/"), open)
+	return a.serveFrom(ctx, s, path, strings.TrimPrefix(path, d.base+"/"), func(ctx context.Context, s *shelf, f *shelvedFile) (*Served, error) {
+		if alone && f.sha256 != "" {
+			a.finds.keep(commits, path, found{s, f})
+		}
+		return open(ctx, s, f)
+	})
 }
 
 // servable says whether a path could be that of a file or, with a slash at its end, a directory.

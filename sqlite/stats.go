@@ -27,6 +27,13 @@ type Stats struct {
 // Stats returns the counts. They are read one after another, not at one instant.
 func (db *DB) Stats() Stats { return db.engine.counts.stats() }
 
+// Commits counts the commits since Open. A commit is counted when readers see it, and before
+// those who wait for it are told; so while the count stays the same, a reader sees the same.
+// alone is false for a database that is [Shared], whose other processes are not counted.
+func (db *DB) Commits() (n uint64, alone bool) {
+	return db.engine.counts.batches.Load(), !db.shared
+}
+
 type counts struct{ transactions, rollbacks, batches, lost atomic.Uint64 }
 
 func (c *counts) stats() Stats {
