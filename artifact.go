@@ -45,7 +45,7 @@ func artifactViews() *ViewSet[Artifact] {
 				return out, nil
 			},
 		}}},
-		Filters: []Filter{membershipFilter("repository_version", artifactOf(inVersionRange))},
+		Filters: []Filter{orphanedFilter("a", orphanFile), membershipFilter("repository_version", artifactOf(inVersionRange))},
 		Remove:  artifactInUse,
 	}
 	for i, f := range digestNames {

@@ -46,6 +46,9 @@ type ContentType[D any] struct {
 	// FilePath is where the only file of a unit lies, relative to its repository. Nil means that a
 	// unit's files name their own paths, as in [Remotely].
 	FilePath func(d *D) string
+	// Reclaimable says that the files of a unit may be thrown away to gain space while a remote
+	// has them: they are fetched again when a client asks.
+	Reclaimable bool
 }
 
 // A contentFace is a type of content as the core sees it, without its Go type.
@@ -55,6 +58,8 @@ type contentFace struct {
 	decl   Part
 	plan   *plan
 	single bool // one file, whose path is the only slot field
+
+	reclaimable bool
 }
 
 func (t *ContentType[D]) declaration() declaration {
@@ -79,7 +84,7 @@ func (t *ContentType[D]) declare(r *registry, owner Plugin) error {
 	if err != nil {
 		return err
 	}
-	face := &contentFace{typ: r.types[typeKey{contentKind, d.label(owner)}], label: d.label(owner), decl: t, plan: p}
+	face := &contentFace{typ: r.types[typeKey{contentKind, d.label(owner)}], label: d.label(owner), decl: t, plan: p, reclaimable: t.Reclaimable}
 	var keys, slots []*field
 	for _, f := range p.fields {
 		if f.key {

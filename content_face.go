@@ -163,6 +163,7 @@ func artifactOf(rule string) string {
 
 func contentFilters() []Filter {
 	return slices.Concat([]Filter{
+		orphanedFilter("c", orphanUnit),
 		membershipFilter("repository_version", contentOf(inVersionRange)),
 		membershipFilter("repository_version_added", contentOf(addedInRange)),
 		membershipFilter("repository_version_removed", contentOf(removedInRange)),

@@ -48,9 +48,9 @@ func coreKinds() map[string]*kind {
 func corePlugin() Plugin {
 	return Plugin{Name: "core", Version: CoreVersion, Parts: []Part{
 		generalCreate, generalUpdate, quickDelete, generalDelete,
-		modifyTask, deleteVersionTask, createContentTask, commitUploadTask, repairTask, purgeTask,
+		modifyTask, deleteVersionTask, createContentTask, commitUploadTask, repairTask, repairAllTask, reclaimTask, purgeTask,
 		artifactViews(), uploadViews(), taskViews(), workerViews(), groupViews(), scheduleViews(),
-		statusOperation{}, taskOperations{}, retention{},
+		statusOperation{}, taskOperations{}, retention{}, orphanOperations{}, repairOperation(), reclaimOperation(),
 	}}
 }
 

@@ -2,9 +2,7 @@ package pulp
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/uptrace/bun"
 )
@@ -62,28 +60,7 @@ func modify[D any](ctx context.Context, repo *Repository[D], in ModifyArgs) (*Ti
 
 // units finds the units that hrefs or PRNs name, and says which do not exist.
 func (a *App) units(ctx context.Context, field string, names []string) ([]int64, error) {
-	ts := make([]target, 0, len(names))
-	for _, name := range names {
-		t, ok := a.parseTarget(ctx, name)
-		if !ok || t.end.kind.name != contentKind {
-			return nil, FieldErrors{field: {fmt.Sprintf("URI not valid for content: %s", name)}}
-		}
-		ts = append(ts, t)
-	}
-	ids, err := a.findTargets(ctx, a.db.Reader(), ts)
-	if err != nil {
-		return nil, err
-	}
-	var missing []string
-	for i, id := range ids {
-		if id == 0 {
-			missing = append(missing, names[i])
-		}
-	}
-	if missing != nil {
-		return nil, FieldErrors{field: {"Could not find the following content units: " + strings.Join(missing, ", ")}}
-	}
-	return ids, nil
+	return a.named(ctx, a.db.Reader(), field, contentKind, "content units", names)
 }
 
 func runModify(ctx context.Context, j *Job, args modifyTaskArgs) (struct{}, error) {

@@ -34,6 +34,10 @@ type Config struct {
 	// TaskRetention is how long the records of tasks that have ended are kept. Zero means 30
 	// days, negative for ever.
 	TaskRetention time.Duration
+	// OrphanProtection is how long content that is in no version, and artifacts that nothing
+	// needs, are kept after their last use. A task deletes them once a day. Zero means 24 hours;
+	// negative leaves the deleting to clients of the API.
+	OrphanProtection time.Duration
 	// APIRoot is the path of everything that the HTTP handler serves, with slashes at both
 	// ends. Empty means "/pulp/".
 	APIRoot string

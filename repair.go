@@ -72,18 +72,57 @@ WHERE m.repository_id = ?1 AND m.added <= ?2 AND (m.removed IS NULL OR m.removed
 WHERE ca.artifact_id = ?`
 )
 
+// repairAllSQL are the artifacts of any repository.
+const repairAllSQL = "SELECT id, size, sha256, sha256 FROM artifact WHERE id > ? ORDER BY id LIMIT ?"
+
+type repairAllArgs struct{ Verify bool }
+
+var repairAllTask = &Task[repairAllArgs, struct{}]{Name: "pulpcore.app.tasks.repository.repair_all_artifacts", Run: runRepairAll}
+
+// repairOperation is POST repair/, which looks after all files.
+func repairOperation() Part {
+	return upkeep[Repair]{"repair_post", "POST", "repair/", "Repair", "Repair artifacts", "Repair", func(ctx context.Context, tx bun.Tx, in *Repair) (ticketed, error) {
+		return repairAllTask.Dispatch(ctx, tx, repairAllArgs{in.VerifyChecksums}, Exclusive(Name("repair")))
+	}}
+}
+
+func runRepairAll(ctx context.Context, j *Job, args repairAllArgs) (struct{}, error) {
+	r := newRepair(j, args.Verify)
+	for last := int64(0); ; {
+		var files []storedFile
+		err := j.app.eachRow(ctx, repairAllSQL, []any{last, membershipBatch}, func(scan func(...any) error) error {
+			var f storedFile
+			err := scan(&f.id, &f.size, &f.path, &f.sha256)
+			files = append(files, f)
+			return err
+		})
+		if err != nil || len(files) == 0 {
+			return struct{}{}, err
+		}
+		for _, f := range files {
+			if err := r.check(ctx, f); err != nil {
+				return struct{}{}, err
+			}
+		}
+		last = files[len(files)-1].id
+	}
+}
+
+func newRepair(j *Job, verify bool) *repair {
+	return &repair{
+		j: j, verify: verify,
+		missing:   j.Progress("repair.missing", "Identify missing files", 0),
+		corrupted: j.Progress("repair.corrupted", "Identify corrupted files", 0),
+		repaired:  j.Progress("repair.repaired", "Repair files", 0),
+	}
+}
+
 func runRepair(ctx context.Context, j *Job, args repairArgs) (struct{}, error) {
 	v, err := NewModel[Version]().First(ctx, j.app.db.Reader(), byKey(args.Version), completeVersion)
 	if err != nil {
 		return struct{}{}, err
 	}
-	r := &repair{
-		j: j, verify: args.Verify,
-		missing:   j.Progress("repair.missing", "Identify missing files", 0),
-		corrupted: j.Progress("repair.corrupted", "Identify corrupted files", 0),
-		repaired:  j.Progress("repair.repaired", "Repair files", 0),
-	}
-	return struct{}{}, r.run(ctx, v)
+	return struct{}{}, newRepair(j, args.Verify).run(ctx, v)
 }
 
 func (r *repair) run(ctx context.Context, v *Version) error {

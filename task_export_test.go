@@ -17,6 +17,7 @@ func (a *App) LoseWakeUps() (restore func()) {
 		a.pool.mu.Lock()
 		defer a.pool.mu.Unlock()
 		a.pool.open = true
+		a.pool.idle = make(chan struct{}) // it may look as if the pool had been stopped
 	}
 }
 

@@ -69,7 +69,7 @@ type ruleMachine struct {
 const attempts = 3
 
 func (m *ruleMachine) open(dir string) {
-	m.taskHost = openTasks(m.t, dir, pulp.Config{Parts: []pulp.Part{m.task}, Workers: -1, TaskRetention: -1})
+	m.taskHost = openTasks(m.t, dir, pulp.Config{Parts: []pulp.Part{m.task}, Workers: -1, TaskRetention: -1, OrphanProtection: -1})
 	m.SetClock(func() time.Time { return m.now })
 	require.NoError(m.t, m.Step(context.Background()))
 }

@@ -38,3 +38,15 @@ func (o Object) Object(fields ...string) Object {
 	}
 	return o
 }
+
+// Objects is a field that is a list of objects.
+func (o Object) Objects(field string) []Object {
+	list, _ := o[field].([]any)
+	out := make([]Object, 0, len(list))
+	for _, x := range list {
+		if m, ok := x.(map[string]any); ok {
+			out = append(out, m)
+		}
+	}
+	return out
+}

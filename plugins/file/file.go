@@ -53,10 +53,11 @@ func Plugin() pulp.Plugin {
 }
 
 var contents = &pulp.ContentType[Content]{
-	Name:     "file",
-	Path:     "files",
-	FilePath: func(c *Content) string { return c.RelativePath },
-	Validate: checkPath,
+	Name:        "file",
+	Path:        "files",
+	FilePath:    func(c *Content) string { return c.RelativePath },
+	Reclaimable: true,
+	Validate:    checkPath,
 	FromFile: func(_ context.Context, c *Content, f *pulp.Incoming) error {
 		c.Digest = f.SHA256
 		return nil
