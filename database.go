@@ -22,6 +22,10 @@ type Database interface {
 	Listen(f func(channel string)) (stop func())
 	// Migrate applies the migrations of one owner that the database does not have yet.
 	Migrate(ctx context.Context, owner string, files fs.FS) error
+	// Backup writes a copy of the database as it is at one moment to a file that does not exist.
+	Backup(ctx context.Context, file string) error
+	// Check reads the whole database and says what is wrong with it.
+	Check(ctx context.Context) error
 	// Dir is the data directory.
 	Dir() string
 	// Commits counts commits: while it stays the same, so does all that Reader sees. alone is

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/gopulp/pulp/internal/blob"
 	"github.com/gopulp/pulp/internal/seal"
 )
@@ -79,7 +81,8 @@ type App struct {
 	digests  blob.Set
 	flights  *flights
 	finds    finds
-	password string // of admin, if Open made it
+	removing *semaphore.Weighted // held by who removes bytes, and by who needs that nobody does
+	password string              // of admin, if Open made it
 	closed   atomic.Bool
 }
 
@@ -87,7 +90,7 @@ type App struct {
 // to date, recovers what a killed process left, and returns an App that is ready to dispatch
 // tasks and to be asked. It starts no goroutine; [App.Run] does. The App owns db from now on.
 func Open(ctx context.Context, db Database, cfg Config) (*App, error) {
-	a := &App{cfg: cfg.withDefaults(), db: db, clock: time.Now, accounts: newAccounts(), flights: newFlights()}
+	a := &App{cfg: cfg.withDefaults(), db: db, clock: time.Now, accounts: newAccounts(), flights: newFlights(), removing: semaphore.NewWeighted(1)}
 	a.log = a.cfg.Logger
 	if err := a.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open app: %w", err), db.Close())

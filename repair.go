@@ -178,6 +178,10 @@ func (r *repair) check(ctx context.Context, f storedFile) error {
 		return err
 	}
 	defer in.Discard()
+	if err := r.j.app.removing.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer r.j.app.removing.Release(1)
 	// The wrong bytes first, for keep would take them for the right ones.
 	if err := blobs.Remove(f.sha256); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove wrong bytes: %w", err)

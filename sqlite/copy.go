@@ -47,9 +47,5 @@ func (db *DB) vacuumInto(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(file, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Chmod(0o600), f.Sync(), f.Close())
+	return settle(file)
 }
