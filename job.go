@@ -63,6 +63,9 @@ func JobFrom(ctx context.Context) *Job {
 // ID returns the task's id.
 func (j *Job) ID() ID { return j.pulpID }
 
+// Name returns the name of the task's type.
+func (j *Job) Name() string { return j.name }
+
 // App returns the App that runs the task.
 func (j *Job) App() *App { return j.app }
 

@@ -37,7 +37,7 @@ func (a *App) Claims() bool { return a.pool.accepts() }
 func (a *App) SetClock(now func() time.Time) { a.clock = now }
 
 // AdmitDue is what Run does when a task is due.
-func (a *App) AdmitDue(ctx context.Context) error { return a.admitDue(ctx, newAlarm()) }
+func (a *App) AdmitDue(ctx context.Context) error { return a.admitDue(ctx, newAlarm(a.cfg.Clock)) }
 
 // Step makes a test the only worker: tasks are claimed and ended one by one, by ClaimTask and
 // EndTask. The App has no workers of its own.

@@ -34,6 +34,11 @@ VALUES (?1, ?2, ?3, ?4, ?4, ?4) RETURNING id`
 // for ctx.
 func (a *App) Run(ctx context.Context) error {
 	p := a.pool
+	if a.cfg.Inline {
+		a.once.Do(func() { close(a.started) })
+		a.tend(ctx, p.worker)
+		return nil
+	}
 	if p.slots == 0 {
 		a.once.Do(func() { close(a.started) })
 		<-ctx.Done()
@@ -105,24 +110,25 @@ func (a *App) leave(worker int64) error {
 
 // tend does what has to be done from time to time, until ctx ends.
 func (a *App) tend(ctx context.Context, worker int64) {
-	beat, sweep := time.NewTicker(heartbeatEvery), time.NewTicker(sweepEvery)
-	defer beat.Stop()
-	defer sweep.Stop()
+	beat, sweep, due := newAlarm(a.cfg.Clock), newAlarm(a.cfg.Clock), newAlarm(a.cfg.Clock)
+	defer func() { beat.stop(); sweep.stop(); due.stop() }()
+	beat.in(heartbeatEvery)
+	sweep.in(sweepEvery)
 	var flush <-chan time.Time // nil while no report differs from its row
-	due := newAlarm()
-	defer due.stop()
 	for {
 		var err error
 		select {
 		case <-ctx.Done():
 			return
-		case <-beat.C:
+		case <-beat.rings:
+			beat.in(heartbeatEvery)
 			_, err = a.db.Writer().DB.ExecContext(ctx, beatWorker, a.now(), worker)
-		case <-sweep.C:
+		case <-sweep.rings:
+			sweep.in(sweepEvery)
 			err = a.sweep(ctx)
 		case <-a.pool.due:
 			err = a.admitDue(ctx, due)
-		case <-due.timer.C:
+		case <-due.rings:
 			err = a.admitDue(ctx, due)
 		case <-a.pool.progress:
 			if flush == nil {
