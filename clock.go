@@ -67,6 +67,24 @@ func (l *alarm) ring() {
 	}
 }
 
+// rounds are what [App.Run] does from time to time.
+type rounds struct{ beat, sweep, due *alarm }
+
+// newRounds sets the alarms before anybody is told that the App runs: who moves the clock then
+// finds them.
+func (a *App) newRounds() *rounds {
+	r := &rounds{newAlarm(a.cfg.Clock), newAlarm(a.cfg.Clock), newAlarm(a.cfg.Clock)}
+	r.beat.in(heartbeatEvery)
+	r.sweep.in(sweepEvery)
+	return r
+}
+
+func (r *rounds) stop() {
+	r.beat.stop()
+	r.sweep.stop()
+	r.due.stop()
+}
+
 // timeout is context.WithTimeoutCause by the App's clock.
 func (a *App) timeout(ctx context.Context, limit time.Duration, cause error) (context.Context, context.CancelFunc) {
 	if _, wall := a.cfg.Clock.(wallClock); wall {
