@@ -65,8 +65,6 @@ const reasonBusy = "Resources temporarily unavailable."
 // is a child of that handler's task. The zero ID makes the task nobody's child.
 func Parent(id ID) DispatchOption { return option(func(d *dispatch) { d.under = &id }) }
 
-const findParent = `SELECT id FROM task WHERE pulp_id = ?`
-
 // findParent settles whose child the task is.
 func (d *dispatch) findParent(ctx context.Context, handler *Job) error {
 	switch {
@@ -74,7 +72,7 @@ func (d *dispatch) findParent(ctx context.Context, handler *Job) error {
 		d.parent = &handler.id
 	case d.under != nil && *d.under != (ID{}):
 		d.parent = new(int64)
-		err := d.tx.Tx.QueryRowContext(ctx, findParent, *d.under).Scan(d.parent)
+		err := d.tx.Tx.QueryRowContext(ctx, findTaskID, *d.under).Scan(d.parent)
 		if noRows(err) {
 			err = ErrNotFound
 		}

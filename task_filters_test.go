@@ -88,8 +88,10 @@ func (a *taskArchive) remoteRow(t *testing.T) *pulp.Remote[pulp.None] {
 	return m
 }
 
-func (a *taskArchive) href(name string) string { return a.APIPath() + "tasks/" + a.ids[name].String() + "/" }
-func (a *taskArchive) prn(name string) string  { return "prn:core.task:" + a.ids[name].String() }
+func (a *taskArchive) href(name string) string {
+	return a.APIPath() + "tasks/" + a.ids[name].String() + "/"
+}
+func (a *taskArchive) prn(name string) string { return "prn:core.task:" + a.ids[name].String() }
 
 // findsEach compares what a list finds for each query with what it should, by the field that names its rows.
 func findsEach(t *testing.T, s *site, list, field string, known []string, cases map[string]string) {
@@ -137,7 +139,7 @@ func TestEachFilterOfTasks(t *testing.T) {
 		"shared_resources__in=" + repo + "," + remote: "report_daily", "shared_resources__in=" + a.remote.Href(): "mirror.nightly report_daily",
 		"pulp_href__in=" + a.href("gone") + "," + a.href("report_daily"): "gone report_daily", "prn__in=" + a.prn("gone"): "gone",
 		"pulp_id__in=" + a.ids["gone"].String() + "," + a.ids["held.Back"].String(): "gone held.Back",
-		"q=state=failed OR name__contains=child": "report_daily mirror.child", "q=NOT state__in='completed,failed'": "held.Back gone",
+		"q=state=failed OR name__contains=child":                                    "report_daily mirror.child", "q=NOT state__in='completed,failed'": "held.Back gone",
 		"q=name=gone AND state=waiting": "",
 	}
 	// The times: created and, where there are some, started, finished and ready at the hour of the table.

@@ -34,6 +34,12 @@ func Time(c *Clock) Option {
 	return func(o *options) { o.clock, o.Config.Clock = c, c }
 }
 
+// Wait returns a task, of which the href is known, when it has ended; see [Client.Wait].
+func (a *App) Wait(t T, task string) Object {
+	t.Helper()
+	return a.Client.Wait(t, task)
+}
+
 // A Ran is a task that was run, and where it is when all have been.
 type Ran struct {
 	ID    pulp.ID
