@@ -103,7 +103,8 @@ func (t *ContentType[D]) declare(r *registry, owner Plugin) error {
 	return nil
 }
 
-// A Unit is a unit of content that sync or an upload found: made by [ContentType.Unit].
+// A Unit is a unit of content that a sync, an upload or a task of the host's found: made by
+// [ContentType.Unit], and saved by [Sync.Put], [NewVersion.Put] or [App.SaveUnits].
 type Unit struct {
 	decl   Part
 	detail any
@@ -121,8 +122,9 @@ type Remotely struct {
 	SHA256 string
 	// Size is its size in bytes; -1 means that it is not known.
 	Size int64
-
-	kept *Incoming // the bytes, if they came with the unit
+	// Bytes are the file itself, if it has been received ([App.Receive]) and its URL does not
+	// matter; SHA256 and Size are then what it says. Nil means that they are elsewhere.
+	Bytes *Incoming
 }
 
 // Unit makes a unit of this type.
@@ -130,6 +132,11 @@ func (t *ContentType[D]) Unit(d D, files ...Remotely) *Unit {
 	if t.FilePath != nil {
 		for i := range files {
 			files[i].Path = t.FilePath(&d)
+		}
+	}
+	for i := range files {
+		if f := &files[i]; f.Bytes != nil {
+			f.SHA256, f.Size = f.Bytes.SHA256, f.Bytes.Size
 		}
 	}
 	return &Unit{decl: t, detail: d, files: files}

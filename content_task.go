@@ -48,7 +48,7 @@ func (a *App) unitOf(ctx context.Context, typ int64, detail json.RawMessage, lab
 	if err != nil {
 		return nil, err
 	}
-	u.files[0].kept = f
+	u.files[0].Bytes = f
 	return &saving{rows: []*contentRow{row}, files: [][]Remotely{u.files}, labels: []Labels{labels}}, nil
 }
 

@@ -63,6 +63,8 @@ type dispatch struct {
 	immediate    bool
 	notDeferred  bool
 	group        *int64
+	groupID      ID
+	under        *ID // the parent that was chosen; nil: the task of the handler
 
 	reserved reserved
 	caller   Caller
@@ -102,8 +104,8 @@ func (d *dispatch) place(ctx context.Context, s *scope) error {
 	d.reserved = reserve(claims, d.limits, d.app.domain.resource())
 	d.pulpID, d.caller = NewID(), CallerOf(ctx)
 	parent := JobFrom(ctx)
-	if parent != nil && parent.app == d.app {
-		d.parent = &parent.id
+	if err := d.findParent(ctx, parent); err != nil {
+		return err
 	}
 	switch {
 	case d.held():

@@ -22,8 +22,23 @@
 //	worker  ◄─ claim: BEGIN · pop message · task running · COMMIT
 //	  └─► handler ─► BEGIN · its last writes · task completed · reservations freed · successors readied · COMMIT
 //
-// A task that may run at once on a free worker of this process is written as running in the
-// first transaction, and there is no message. Wake-ups are hints; the rows are the truth.
+// Four short cuts save transactions, and change nothing of what can be seen between them:
+//
+//   - A task that may run at once on a free worker of this process is written as running in the
+//     first transaction, and there is no message.
+//   - A task whose handler is [Task.RunTx] runs in the first transaction, and is final in it.
+//   - The last transaction also claims what the same worker runs next.
+//   - A task that waits is canceled in one transaction: task canceled · message gone ·
+//     reservations freed · successors readied.
+//
+// A task that is held back ([At], [After], the pause of a [Retry]) is written without
+// reservations, and goes on when it is due:
+//
+//	clock   ─► BEGIN · place in line · reservations · ready message · COMMIT
+//	        ─► BEGIN · time of a [Schedule] advanced · its task, as a request would · COMMIT
+//
+// Wake-ups are hints; the rows are the truth. What a killed process left, the next Open puts in
+// order: see [Open].
 //
 // # Content
 //
@@ -42,6 +57,10 @@
 //	mux.Handle("/pulp/", httpapi.Handler(app))        // in your own server
 //	err = app.Run(ctx)                                // tasks, until ctx ends
 //	err = app.Close()
+//
+// [Config.Inline] has tasks run where they are dispatched, and [App.RunReady] runs what is there
+// and returns, for programs that do one thing and exit. Package pulptest has what tests of
+// tasks and plugins need.
 //
 // Two Apps in one process do not know of each other: there are no globals and no registration.
 package pulp

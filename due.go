@@ -3,7 +3,6 @@ package pulp
 import (
 	"context"
 	"fmt"
-	"time"
 )
 
 // admitBatch is how many tasks that are due one transaction admits.
@@ -19,35 +18,6 @@ WHERE state = 'waiting' AND run_at IS NOT NULL AND run_at <= ?1 ORDER BY run_at,
 	drawTicket = `UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'task' RETURNING seq`
 	admitTask  = `UPDATE task SET run_at = NULL, ticket = ?1, pulp_last_updated = ?2 WHERE id = ?3 AND state = 'waiting' AND run_at IS NOT NULL`
 )
-
-// An alarm goes off when the next thing is due.
-type alarm struct {
-	timer *time.Timer
-	next  time.Time // zero: nothing
-}
-
-func newAlarm() *alarm {
-	t := time.NewTimer(time.Hour)
-	t.Stop()
-	return &alarm{timer: t}
-}
-
-func (l *alarm) stop() { l.timer.Stop() }
-
-// set says that something is due at t.
-func (l *alarm) set(t time.Time) {
-	if l.next.IsZero() || t.Before(l.next) {
-		l.next = t
-	}
-}
-
-// arm has the alarm go off at the earliest of the times that were set since the last call.
-func (l *alarm) arm(now time.Time) {
-	if !l.next.IsZero() {
-		l.timer.Reset(max(l.next.Sub(now), time.Millisecond))
-	}
-	l.next = time.Time{}
-}
 
 // admitDue gives all tasks that are due their places in the lines, dispatches those of schedules
 // that are due, and sets the alarm for what is next. If it fails, the sweep has it tried again.
@@ -73,7 +43,7 @@ func (a *App) admitDue(ctx context.Context, next *alarm) error {
 			next.set(at.Time())
 		}
 	}
-	next.arm(a.clock())
+	next.arm()
 	return nil
 }
 

@@ -18,6 +18,8 @@ type engine struct {
 	events  *board
 	started chan struct{} // closed by the first Run
 	once    sync.Once     // closes it
+
+	unlisten func() // of an App whose tasks run inline; else nil
 }
 
 func newEngine(a *App) *engine {

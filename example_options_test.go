@@ -214,3 +214,19 @@ func ExampleSchedule() {
 	fmt.Println(pulp.Time(next).Time().Format("15:04"), err)
 	// Output: 03:30 <nil>
 }
+
+// Every is an interval instead, counted from the first Open that knows the schedule.
+func ExampleSchedule_every() {
+	greet := greeting()
+	app, end := exampleApp(greet, pulp.Schedule{Name: "example.often", Every: 90 * time.Minute, Work: greet.With("again")})
+	defer end()
+	var page struct {
+		Results []struct {
+			Interval string `json:"dispatch_interval"`
+			Task     string `json:"task_name"`
+		}
+	}
+	err := app.Call(context.Background(), "GET", "task-schedules/?name=example.often", nil, &page)
+	fmt.Println(page.Results, err)
+	// Output: [{01:30:00 example.greet}] <nil>
+}

@@ -32,10 +32,23 @@ WHERE m.repository_id = ? AND m.added = ? AND c.pulp_type NOT IN (SELECT value F
 	dropVersionSQL = "DELETE FROM repository_version WHERE id = ? AND NOT complete"
 )
 
-// Finish checks the version and makes it appear when the task completes. It returns false, and
-// the version is thrown away, if nothing was added or removed. The version may be read, and
-// publications of it begun, before it appears.
+// Finish checks the version and makes it appear when the task completes, with what follows from
+// it ([RepositoryType.OnVersion]). It returns false, and the version is thrown away, if nothing
+// was added or removed. The version may be read, and publications of it begun, before it
+// appears.
 func (v *NewVersion) Finish(ctx context.Context) (changed bool, err error) {
+	if changed, err = v.finish(ctx); err != nil || !changed {
+		return false, err
+	}
+	face, err := v.j.app.repositoryFace(ctx, v.RepositoryID)
+	if err != nil {
+		return false, err
+	}
+	return true, face.changed(ctx, v.j, v.RepositoryID, &v.Version)
+}
+
+// finish is Finish without what follows.
+func (v *NewVersion) finish(ctx context.Context) (changed bool, err error) {
 	a := v.j.app
 	err = a.db.Reader().DB.QueryRowContext(ctx, changedSQL, v.RepositoryID, v.Number).Scan(&changed)
 	if err != nil {

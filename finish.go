@@ -39,9 +39,11 @@ func (p *pool) perform(j *Job) outcome {
 	ctx, stop := j.limit(j.ctx, typ)
 	defer stop()
 	var result []byte
-	done := spawn(j.Log(), func() (err error) {
-		result, err = typ.run(ctx, j, j.plain)
-		return err
+	done := spawn(j.Log(), func() error {
+		return p.app.around(ctx, j, func(ctx context.Context) (err error) {
+			result, err = typ.run(ctx, j, j.plain)
+			return err
+		})
 	})
 	select {
 	case err := <-done:
@@ -54,13 +56,21 @@ func (p *pool) perform(j *Job) outcome {
 	}
 }
 
+// around runs a handler within what the configuration puts around it.
+func (a *App) around(ctx context.Context, j *Job, run func(ctx context.Context) error) error {
+	if a.cfg.Around == nil {
+		return run(ctx)
+	}
+	return a.cfg.Around(ctx, j, run)
+}
+
 // limit returns the context of a handler.
 func (j *Job) limit(ctx context.Context, typ taskType) (context.Context, context.CancelFunc) {
 	timeout := cmp.Or(j.timeout, typ.timeout)
 	if timeout == 0 {
 		return ctx, func() {}
 	}
-	return context.WithTimeoutCause(ctx, timeout, &TaskError{Text: fmt.Sprintf("The task took longer than %s.", timeout)})
+	return j.app.timeout(ctx, timeout, &TaskError{Text: fmt.Sprintf("The task took longer than %s.", timeout)})
 }
 
 // explain returns the error of a handler, or why its context ended if that is the reason.

@@ -61,7 +61,7 @@ func (a *App) TaskGroup(ctx context.Context, id ID) (*TaskGroup, error) {
 func Group(g *TaskGroup) DispatchOption {
 	return option(func(d *dispatch) {
 		if g != nil {
-			d.group = &g.id
+			d.group, d.groupID = &g.id, g.ID
 		}
 	})
 }

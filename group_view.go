@@ -14,8 +14,8 @@ type TaskGroupRecord struct {
 	bun.BaseModel `bun:"table:task_group,alias:g"`
 	Key           int64  `bun:"id,pk" json:"-"`
 	PulpID        ID     `bun:"pulp_id" json:"-"`
-	Description   string `bun:"description" json:"description" pulp:"readonly" doc:"A description of the task group."`
-	Dispatched    bool   `bun:"all_tasks_dispatched" json:"all_tasks_dispatched" pulp:"readonly" doc:"Whether all tasks have been spawned for this task group."`
+	Description   string `bun:"description" json:"description" validate:"required" doc:"A description of the task group."`
+	Dispatched    bool   `bun:"all_tasks_dispatched" json:"all_tasks_dispatched" validate:"required" doc:"Whether all tasks have been spawned for this task group."`
 }
 
 func (g *TaskGroupRecord) base() *Base { return &Base{ID: g.Key, PulpID: g.PulpID} }
@@ -30,22 +30,36 @@ type groupReport struct {
 	Code    string  `json:"code" pulp:"readonly"`
 	Total   *int64  `json:"total" pulp:"readonly"`
 	Done    int64   `json:"done" pulp:"readonly"`
-	Suffix  *string `json:"suffix" pulp:"readonly"`
+	Suffix  *string `json:"suffix" pulp:"readonly,null"`
 }
 
 // A groupTask is the short form of a task.
 type groupTask struct {
-	Href      string  `json:"pulp_href" pulp:"readonly"`
-	PRN       string  `json:"prn" pulp:"readonly"`
+	Href string `json:"pulp_href"`
+	PRN  string `json:"prn"`
+	shortTask
+}
+
+type shortTask struct {
 	Created   Time    `json:"pulp_created" pulp:"readonly"`
 	Updated   Time    `json:"pulp_last_updated" pulp:"readonly"`
 	Version   string  `json:"pulp_api_version" pulp:"readonly"`
-	Name      string  `json:"name" pulp:"readonly"`
+	Name      string  `json:"name" validate:"required"`
 	State     State   `json:"state" pulp:"readonly"`
 	Unblocked *Time   `json:"unblocked_at" pulp:"readonly"`
 	Started   *Time   `json:"started_at" pulp:"readonly"`
 	Finished  *Time   `json:"finished_at" pulp:"readonly"`
-	Worker    *string `json:"worker" pulp:"readonly"`
+	Worker    *string `json:"worker" pulp:"readonly,format=uri"`
+}
+
+// groupTaskObject describes a groupTask.
+func groupTaskObject() *schema.Object {
+	o := objectOf[shortTask]("MinimalTask")
+	o.Fields = append([]schema.Field{
+		{Name: "pulp_href", ReadOnly: true, Value: schema.Value{Type: schema.String, Format: "uri"}},
+		{Name: "prn", ReadOnly: true, Value: schema.Value{Type: schema.String}, Doc: "The Pulp Resource Name (PRN)."},
+	}, o.Fields...)
+	return o
 }
 
 func groupViews() *ViewSet[TaskGroupRecord] {
@@ -55,11 +69,11 @@ func groupViews() *ViewSet[TaskGroupRecord] {
 	computed := []Computed[TaskGroupRecord]{}
 	for _, s := range []State{Waiting, Skipped, Running, Completed, Canceled, Failed, Canceling} {
 		computed = append(computed, Computed[TaskGroupRecord]{Name: string(s), Doc: fmt.Sprintf("Number of tasks in the '%s' state", s),
-			Value: schema.Value{Type: schema.Integer}, Values: countsOf(s)})
+			Value: schema.Value{Type: schema.Integer, Format: "int64"}, Values: countsOf(s)})
 	}
 	computed = append(computed,
 		Computed[TaskGroupRecord]{Name: "group_progress_reports", Value: list(objectOf[groupReport]("GroupProgressReport")), Values: groupReports},
-		Computed[TaskGroupRecord]{Name: "tasks", Value: list(objectOf[groupTask]("MinimalTask")), Values: groupTasks})
+		Computed[TaskGroupRecord]{Name: "tasks", Value: list(groupTaskObject()), Values: groupTasks})
 	vs := &ViewSet[TaskGroupRecord]{
 		Path: "task-groups", Name: "task group", class: "TaskGroup", kind: taskGroupKind, Ops: List | Read,
 		Serializer: Serializer[TaskGroupRecord]{Computed: computed},
@@ -79,8 +93,8 @@ func cancelGroup(ctx context.Context, v *view[TaskGroupRecord], r *Request) (*An
 	if err != nil {
 		return nil, err
 	}
-	if want := unquoted(r.Body.Fields["state"]); want != "canceled" {
-		return nil, FieldErrors{"state": {"The only acceptable value for 'state' is 'canceled'."}}
+	if err := wantsCancel(ctx, v.app, r); err != nil {
+		return nil, err
 	}
 	kind := OK
 	if err := (&TaskGroup{ID: g.PulpID, app: v.app, id: g.Key}).Cancel(ctx); err != nil {
@@ -136,7 +150,7 @@ func groupTasks(ctx context.Context, db bun.IDB, gs []*TaskGroupRecord) ([]any, 
 	err := eachOf(ctx, db, groupTasksSQL, []any{jsonIDs(groupIDs(gs))}, func(scan func(...any) error) error {
 		var id int64
 		var key ID
-		t := groupTask{Version: "v3"}
+		t := groupTask{shortTask: shortTask{Version: "v3"}}
 		err := scan(&id, &key, &t.Created, &t.Updated, &t.Name, &t.State, &t.Unblocked, &t.Started, &t.Finished)
 		t.Href, t.PRN = a.href(ctx, end, key.String(), nil), "prn:"+end.prn+":"+key.String()
 		of[id] = append(of[id], t)
@@ -191,7 +205,7 @@ func groupOfTasks(ctx context.Context, db bun.IDB, ts []*TaskRecord) ([]any, err
 
 // groupFilter finds the tasks of a group.
 func groupFilter() Filter {
-	return Filter{Name: "task_group", Doc: "Task group referenced by HREF/PRN", Value: schema.Value{Type: schema.String, Format: "uri"},
+	return Filter{Name: "task_group", Doc: "Task group referenced by HREF/PRN", Value: aUUID,
 		Where: func(ctx context.Context, value string) (Where, error) {
 			a := FromContext(ctx)
 			id, err := a.find(ctx, a.db.Reader(), taskGroupKind, value)

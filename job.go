@@ -63,6 +63,9 @@ func JobFrom(ctx context.Context) *Job {
 // ID returns the task's id.
 func (j *Job) ID() ID { return j.pulpID }
 
+// Name returns the name of the task's type.
+func (j *Job) Name() string { return j.name }
+
 // App returns the App that runs the task.
 func (j *Job) App() *App { return j.app }
 
@@ -143,9 +146,14 @@ func (j *Job) OnFinish(f func(ctx context.Context, tx bun.Tx) error) {
 	j.finish = append(j.finish, f)
 }
 
-// Created notes that the task made a row of a kind's table. The note becomes part of the
-// task's record if the task is completed. Functions given to OnFinish may call it.
+// Created notes that the task made a row of a kind's table: "repository", "content", or the path of
+// a view set of the host's. The note becomes part of the task's record if the task is completed,
+// where clients read it as an href; a kind that is not known, or a row that is not there, reads
+// as "<unavailable>". Functions given to OnFinish may call it.
 func (j *Job) Created(kind string, id int64) {
+	if k := j.app.kind(kind); k != nil {
+		kind = k.name
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.made = append(j.made, created{kind, id})

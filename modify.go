@@ -105,13 +105,6 @@ func (v *NewVersion) addAndFinish(ctx context.Context, units []int64, overwrite 
 	if err := v.Add(ctx, units); err != nil {
 		return err
 	}
-	changed, err := v.Finish(ctx)
-	if err != nil || !changed {
-		return err
-	}
-	face, err := a.repositoryFace(ctx, v.RepositoryID)
-	if err != nil {
-		return err
-	}
-	return face.changed(ctx, v.j, v.RepositoryID, &v.Version)
+	_, err := v.Finish(ctx)
+	return err
 }

@@ -1,6 +1,7 @@
 package pulp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -8,7 +9,7 @@ import (
 
 // A DispatchOption says something about one task that its type does not say: a [Reservation],
 // a [Limit], or one of [Priority], [At], [After], [Unique], [Timeout], [AtOnce],
-// [NotDeferred] and [Group].
+// [NotDeferred], [Group] and [Parent].
 type DispatchOption interface{ apply(d *dispatch) }
 
 // An option is a DispatchOption that is a function.
@@ -58,6 +59,29 @@ func NotDeferred() DispatchOption {
 
 // reasonBusy is why a task that may not wait was canceled.
 const reasonBusy = "Resources temporarily unavailable."
+
+// Parent makes a task a child of the one of that id, whose record lists it; if there is none, the
+// dispatch fails with ErrNotFound. Without it, what is dispatched with the context of a handler
+// is a child of that handler's task. The zero ID makes the task nobody's child.
+func Parent(id ID) DispatchOption { return option(func(d *dispatch) { d.under = &id }) }
+
+// findParent settles whose child the task is.
+func (d *dispatch) findParent(ctx context.Context, handler *Job) error {
+	switch {
+	case d.under == nil && handler != nil && handler.app == d.app:
+		d.parent = &handler.id
+	case d.under != nil && *d.under != (ID{}):
+		d.parent = new(int64)
+		err := d.tx.Tx.QueryRowContext(ctx, findTaskID, *d.under).Scan(d.parent)
+		if noRows(err) {
+			err = ErrNotFound
+		}
+		if err != nil {
+			return fmt.Errorf("parent task %s: %w", *d.under, err)
+		}
+	}
+	return nil
+}
 
 // check refuses options that contradict each other, and settles what follows from several.
 func (d *dispatch) check() error {

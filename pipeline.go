@@ -160,6 +160,8 @@ func (p *pipeline) plan(b *batch) error {
 			switch {
 			case known && f.Size >= 0 && f.Size != size:
 				return &TaskError{Code: "PLP0004", Text: fmt.Sprintf("%s: the metadata says %d bytes, but the file with sha256 %s has %d.", f.Path, f.Size, f.SHA256, size)}
+			case f.Bytes != nil:
+				b.downloads = append(b.downloads, f) // fetch has nothing to do, but somebody has to keep it
 			case !known && (p.s.policy == Immediate || f.SHA256 == "") && f.URL != "":
 				b.downloads = append(b.downloads, f)
 			}
@@ -200,7 +202,7 @@ func (p *pipeline) download() error {
 
 // pass hands a batch on if all its files are here; else the one that failed has said why.
 func (p *pipeline) pass(ctx context.Context, b *batch) error {
-	if ctx.Err() != nil || slices.ContainsFunc(b.downloads, func(f *Remotely) bool { return f.kept == nil }) {
+	if ctx.Err() != nil || slices.ContainsFunc(b.downloads, func(f *Remotely) bool { return f.Bytes == nil }) {
 		b.discard()
 		return context.Cause(ctx)
 	}
@@ -214,6 +216,9 @@ func (p *pipeline) pass(ctx context.Context, b *batch) error {
 }
 
 func (p *pipeline) fetch(ctx context.Context, f *Remotely) error {
+	if f.Bytes != nil {
+		return nil
+	}
 	req := fetch.Request{URLs: []string{f.URL}, Size: f.Size}
 	if f.SHA256 != "" {
 		req.Digests = map[string]string{"sha256": f.SHA256}
@@ -222,7 +227,7 @@ func (p *pipeline) fetch(ctx context.Context, f *Remotely) error {
 	if err != nil {
 		return fmt.Errorf("download %s: %w", f.Path, err)
 	}
-	f.kept = in
+	f.Bytes = in
 	p.s.downloads.Add(1)
 	return nil
 }
@@ -233,7 +238,7 @@ func (p *pipeline) keep() error {
 	for b := range p.loaded {
 		var files []*Incoming
 		for _, f := range b.downloads {
-			files = append(files, f.kept)
+			files = append(files, f.Bytes)
 		}
 		if err := p.s.app.keep(p.ctx, files...); err != nil {
 			b.discard()
@@ -284,6 +289,6 @@ func (p *pipeline) storePart(part *saving) error {
 
 func (b *batch) discard() {
 	for _, f := range b.downloads {
-		f.kept.Discard()
+		f.Bytes.Discard()
 	}
 }

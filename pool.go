@@ -26,6 +26,8 @@ type pool struct {
 	slots int
 
 	mu   sync.Mutex
+	here *here         // of a pool whose tasks run on the goroutines that bring them; else nil
+	all  int           // how many slots there are: slots, or one for here
 	open bool          // tasks are claimed
 	over bool          // Run has given up on what is left; nothing starts any more
 	free int           // slots that nobody has; below zero: so many too many are in use
@@ -42,20 +44,26 @@ type pool struct {
 }
 
 func newPool(a *App, slots int) *pool {
-	return &pool{app: a, slots: slots, free: slots, progress: make(chan struct{}, 1), due: make(chan struct{}, 1)}
+	return &pool{app: a, slots: slots, all: slots, free: slots, progress: make(chan struct{}, 1), due: make(chan struct{}, 1)}
 }
 
 // begin opens the pool for the worker of that row. It reports false if the pool is open.
 func (p *pool) begin(ctx context.Context, worker int64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.open || p.free < p.slots {
+	if p.open || p.free < p.all {
 		return false
 	}
+	p.all, p.free, p.here = p.slots, p.slots, nil
+	p.start(ctx, worker)
+	return true
+}
+
+// start opens the pool; the caller holds the lock.
+func (p *pool) start(ctx context.Context, worker int64) {
 	p.ctx, p.cancel = context.WithCancelCause(context.WithoutCancel(p.app.With(ctx)))
 	p.last, p.giveUp = context.WithCancel(context.WithoutCancel(p.ctx))
 	p.open, p.over, p.worker, p.idle = true, false, worker, make(chan struct{})
-	return true
 }
 
 // stop ends the claiming, and returns a channel that is closed when nothing runs any more.
@@ -73,7 +81,7 @@ func (p *pool) stop() <-chan struct{} {
 func (p *pool) end() (left int) {
 	p.mu.Lock()
 	p.over = true
-	left = p.slots - p.free
+	left = p.all - p.free
 	p.mu.Unlock()
 	p.giveUp()
 	p.running.Wait()
@@ -81,7 +89,7 @@ func (p *pool) end() (left int) {
 }
 
 func (p *pool) checkIdle() {
-	if !p.open && p.free == p.slots && p.idle != nil {
+	if !p.open && p.free == p.all && p.idle != nil {
 		select {
 		case <-p.idle:
 		default:
@@ -118,8 +126,8 @@ func (p *pool) takeExtra() bool {
 func (p *pool) give() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.open && p.free >= 0 && !p.app.ready.isEmpty() {
-		p.running.Go(func() { p.serve(nil) })
+	if p.open && p.free >= 0 && !p.app.ready.isEmpty() && (p.here == nil || p.here.busy) {
+		p.takeUp(nil)
 		return
 	}
 	p.release()
@@ -139,6 +147,7 @@ func (p *pool) wake() {
 
 // launch runs a task in a slot that the caller has taken; nil means to look for one.
 func (p *pool) launch(j *Job) {
+	defer p.runHere() // when the lock is open again
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.over {
@@ -146,6 +155,15 @@ func (p *pool) launch(j *Job) {
 			j.forget() // its row says running; the sweep of the next start calls it lost
 		}
 		p.release()
+		return
+	}
+	p.takeUp(j)
+}
+
+// takeUp has a goroutine serve in a slot that the caller has taken; the caller holds the lock.
+func (p *pool) takeUp(j *Job) {
+	if p.here != nil {
+		p.here.queue = append(p.here.queue, j)
 		return
 	}
 	p.running.Go(func() { p.serve(j) })
@@ -171,6 +189,7 @@ func (p *pool) serve(j *Job) {
 		j = p.next()
 	}
 	for j != nil {
+		p.note(j)
 		j = p.finish(j, p.perform(j))
 	}
 	p.give()

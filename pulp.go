@@ -60,6 +60,21 @@ type Config struct {
 	AllowRemote func(u *url.URL, addr netip.Addr) error
 	// Logger gets what an operator should know. Nil means slog.Default().
 	Logger *slog.Logger
+	// Clock tells what time it is, and when tasks and schedules are due. Nil means the clock of
+	// the system. It is for tests.
+	Clock Clock
+	// Inline has each task run when the transaction that made it ready has committed, one
+	// after the other, before [App.Tx], or the Commit of a transaction of the caller's own,
+	// returns. It is for tests, and for programs that do one thing and exit. Run then only sees
+	// to what is due; Workers means nothing. A handler that waits for a task never returns, and
+	// who dispatches while another goroutine runs tasks leaves his to that one.
+	Inline bool
+	// Around is called around each [Task.Run], by the goroutine of the handler; it calls run, and
+	// returns what that returned or another error, which is then the handler's. What it does
+	// before run delays the handler, and the context that it gives to run is the handler's. Nil
+	// means the handler alone. RunTx handlers have nothing around them: they are part of a
+	// transaction.
+	Around func(ctx context.Context, j *Job, run func(ctx context.Context) error) error
 
 	crash func(point string) // of tests: called where a process may be killed
 }
@@ -90,8 +105,8 @@ type App struct {
 // to date, recovers what a killed process left, and returns an App that is ready to dispatch
 // tasks and to be asked. It starts no goroutine; [App.Run] does. The App owns db from now on.
 func Open(ctx context.Context, db Database, cfg Config) (*App, error) {
-	a := &App{cfg: cfg.withDefaults(), db: db, clock: time.Now, accounts: newAccounts(), flights: newFlights(), removing: semaphore.NewWeighted(1)}
-	a.log = a.cfg.Logger
+	a := &App{cfg: cfg.withDefaults(), db: db, accounts: newAccounts(), flights: newFlights(), removing: semaphore.NewWeighted(1)}
+	a.log, a.clock = a.cfg.Logger, a.cfg.Clock.Now
 	if err := a.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open app: %w", err), db.Close())
 	}
@@ -114,7 +129,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.digests, err = blob.ParseSet(append(a.cfg.Checksums, "sha256")...); err != nil {
 		return fmt.Errorf("checksums: %w", err)
 	}
-	for _, step := range []func(context.Context) error{a.seed, a.seedAdmin, a.declare, a.migrate, a.index, a.recover, a.abandonAll} {
+	for _, step := range []func(context.Context) error{a.seed, a.seedAdmin, a.declare, a.migrate, a.index, a.recover, a.abandonAll, a.openInline} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -129,6 +144,9 @@ func (c Config) withDefaults() Config {
 	c.ContentOrigin = strings.TrimSuffix(c.ContentOrigin, "/")
 	if c.Logger == nil {
 		c.Logger = slog.Default()
+	}
+	if c.Clock == nil {
+		c.Clock = wallClock{}
 	}
 	if c.Drain == 0 {
 		c.Drain = 30 * time.Second
@@ -147,9 +165,10 @@ func (a *App) Close() error {
 	if a.closed.Swap(true) {
 		return nil
 	}
+	left := a.closeInline()
 	a.waiters.close()
 	a.flights.close()
-	return a.db.Close()
+	return errors.Join(left, a.db.Close())
 }
 
 // DB is the App's database, for the host's own queries. Write through DB().Writer() or, to

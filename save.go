@@ -96,9 +96,9 @@ func (a *App) saveBlobs(ctx context.Context, tx bun.Tx, s *saving) error {
 	var sums []blob.Sums
 	for _, files := range s.files {
 		for i := range files {
-			if f := &files[i]; f.kept != nil {
-				f.SHA256, f.Size = f.kept.SHA256, f.kept.Size
-				sums = append(sums, f.kept.Sums)
+			if f := &files[i]; f.Bytes != nil {
+				f.SHA256, f.Size = f.Bytes.SHA256, f.Bytes.Size
+				sums = append(sums, f.Bytes.Sums)
 			}
 		}
 	}

@@ -17,9 +17,9 @@ type TaskScheduleRecord struct {
 	PulpID        ID     `bun:"pulp_id" json:"-"`
 	Created       Time   `bun:"pulp_created" json:"pulp_created" pulp:"readonly"`
 	Updated       Time   `bun:"pulp_last_updated" json:"pulp_last_updated" pulp:"readonly"`
-	Name          string `bun:"name" json:"name" pulp:"readonly" doc:"The name of the task schedule."`
-	TaskName      string `bun:"task_name" json:"task_name" pulp:"readonly" doc:"The name of the task to be scheduled."`
-	Next          *Time  `bun:"next_dispatch" json:"next_dispatch" pulp:"readonly" doc:"Timestamp of the next time the task will be dispatched."`
+	Name          string `bun:"name" json:"name" validate:"required" doc:"The name of the task schedule."`
+	TaskName      string `bun:"task_name" json:"task_name" validate:"required" doc:"The name of the task to be scheduled."`
+	Next          *Time  `bun:"next_dispatch" json:"next_dispatch" pulp:"readonly,null" doc:"Timestamp of the next time the task will be dispatched."`
 	LastTask      *int64 `bun:"last_task_id" json:"last_task" pulp:"readonly,ref=task" doc:"The last task dispatched by this schedule."`
 	Interval      *int64 `bun:"dispatch_interval" json:"-"`
 }
@@ -29,6 +29,7 @@ func (s *TaskScheduleRecord) base() *Base { return &Base{ID: s.Key, PulpID: s.Pu
 func scheduleViews() *ViewSet[TaskScheduleRecord] {
 	return &ViewSet[TaskScheduleRecord]{
 		Path: "task-schedules", Name: "task schedule", class: "TaskSchedule", kind: scheduleKind, Ops: List | Read,
+		sorts: map[string]string{"dispatch_interval": "s.dispatch_interval"},
 		Filters: []Filter{
 			compare("name", "Filter results where name matches value", Text(), readText, "s.name = ?"),
 			compare("name__contains", "Filter results where name contains value", Text(), readText, "instr(s.name, ?) > 0"),
@@ -37,6 +38,7 @@ func scheduleViews() *ViewSet[TaskScheduleRecord] {
 		},
 		Serializer: Serializer[TaskScheduleRecord]{Computed: []Computed[TaskScheduleRecord]{{
 			Name: "dispatch_interval", Doc: "Periodicity of the schedule.", Value: schema.Value{Type: schema.String, Nullable: true},
+			input: true, // as clients expect it, though none can
 			Values: func(_ context.Context, _ bun.IDB, all []*TaskScheduleRecord) ([]any, error) {
 				out := make([]any, len(all))
 				for i, s := range all {

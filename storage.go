@@ -55,7 +55,8 @@ func (f *Incoming) Open() (*os.File, error) {
 	return f.w.Open()
 }
 
-// Receive stores what r yields until its end. Whoever calls it keeps the file or discards it.
+// Receive stores what r yields until its end. Whoever calls it discards the file in the end; that
+// does nothing once a unit with it has been saved.
 func (a *App) Receive(ctx context.Context, r io.Reader) (*Incoming, error) {
 	return a.spool(ctx, func(w io.Writer) error {
 		_, err := io.Copy(w, r)
@@ -99,7 +100,9 @@ func (a *App) fetch(ctx context.Context, c *fetch.Client, req fetch.Request) (*I
 func (a *App) keep(ctx context.Context, files ...*Incoming) error {
 	ws := make([]*blob.Writer, 0, len(files))
 	for _, f := range files {
-		ws = append(ws, f.w)
+		if f.w != nil { // else it is an artifact already
+			ws = append(ws, f.w)
+		}
 	}
 	if err := a.storage.blobs().CommitAll(ctx, ws); err != nil {
 		return fmt.Errorf("keep files: %w", err)

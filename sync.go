@@ -175,7 +175,7 @@ func (s *Sync) finish(ctx context.Context) (changed bool, err error) {
 		}
 		removed.Add(n)
 	}
-	if changed, err = s.version.Finish(ctx); err != nil {
+	if changed, err = s.version.finish(ctx); err != nil {
 		return false, err
 	}
 	s.j.OnFinish(func(ctx context.Context, tx bun.Tx) error {

@@ -156,7 +156,7 @@ func (sf syncFunc[D, R, A]) fill(ctx context.Context, s *Sync, repo *Repository[
 // complete makes the version appear, and publishes it where that is wanted.
 func (s *Sync) complete(ctx context.Context) error {
 	if s.skipped {
-		_, err := s.version.Finish(ctx)
+		_, err := s.version.finish(ctx)
 		return err
 	}
 	changed, err := s.finish(ctx)

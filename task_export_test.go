@@ -37,7 +37,7 @@ func (a *App) Claims() bool { return a.pool.accepts() }
 func (a *App) SetClock(now func() time.Time) { a.clock = now }
 
 // AdmitDue is what Run does when a task is due.
-func (a *App) AdmitDue(ctx context.Context) error { return a.admitDue(ctx, newAlarm()) }
+func (a *App) AdmitDue(ctx context.Context) error { return a.admitDue(ctx, newAlarm(a.cfg.Clock)) }
 
 // Step makes a test the only worker: tasks are claimed and ended one by one, by ClaimTask and
 // EndTask. The App has no workers of its own.
@@ -84,7 +84,7 @@ func HotStatements() map[string]string {
 		"claimTask": claimTask, "fence": fence, "endTask": endTask, "endInline": endInline, "insertCreated": insertCreated,
 		"deleteReservations": deleteReservations, "anyWaits": anyWaits, "release": release,
 		"findTask": findTask, "cancelWaiting": cancelWaiting, "cancelRunning": cancelRunning,
-		"readOutcome": readOutcome, "findUnique": findUnique, "purgeSQL": purgeSQL, "nextSchedule": nextSchedule, "dueSchedules": dueSchedules, "oneSchedule": oneSchedule,
+		"readOutcome": readOutcome, "findUnique": findUnique, "purgeSQL": purgeSQL, "purgeReportsSQL": purgeReportsSQL, "purgeCreatedSQL": purgeCreatedSQL, "findTaskID": findTaskID, "nextSchedule": nextSchedule, "dueSchedules": dueSchedules, "oneSchedule": oneSchedule,
 		"advanceSchedule": advanceSchedule, "findGroup": findGroup, "groupCounts": groupCounts, "groupOpen": groupOpen,
 		"jobGroup": jobGroup, "addToGroupReport": addToGroupReport, "startGroupReport": startGroupReport, "findBlocked": findBlocked, "olderTasks": olderTasks, "retryTask": retryTask, "requeueTask": requeueTask, "deleteReports": deleteReports, "nextOfLimit": nextOfLimit,
 		"dueTasks": dueTasks, "nextDue": nextDue, "admitTask": admitTask, "isRunnable": isRunnable, "writeProgress": writeProgress, "closeReport": closeReport,

@@ -70,7 +70,19 @@ func purge(ctx context.Context, a *App, r *Request) (*Answer, error) {
 	return a.accepted(ctx, id), nil
 }
 
-const purgeSQL = `DELETE FROM task WHERE id IN (SELECT id FROM task WHERE finished_at < ? AND state IN (SELECT value FROM json_each(?)) ORDER BY finished_at LIMIT ?)`
+// purgeable are the oldest ?3 tasks that ended before ?1 in one of the states ?2.
+const purgeable = ` IN (SELECT id FROM task WHERE finished_at < ?1 AND state IN (SELECT value FROM json_each(?2)) ORDER BY finished_at, id LIMIT ?3)`
+
+const (
+	purgeReportsSQL = `DELETE FROM progress_report WHERE task_id` + purgeable
+	purgeCreatedSQL = `DELETE FROM created_resource WHERE task_id` + purgeable
+	purgeSQL        = `DELETE FROM task WHERE id` + purgeable
+)
+
+// purged is what goes with a task, under the names that clients know, and the task last.
+var purged = [...]struct{ model, query string }{
+	{"core.ProgressReport", purgeReportsSQL}, {"core.CreatedResource", purgeCreatedSQL}, {"core.Task", purgeSQL},
+}
 
 func runPurge(ctx context.Context, j *Job, args purgeArgs) (struct{}, error) {
 	return struct{}{}, j.forgetTasks(ctx, args.Before, args.States)
@@ -80,11 +92,36 @@ func runPurge(ctx context.Context, j *Job, args purgeArgs) (struct{}, error) {
 // batch by batch. What it has deleted stays deleted if it is canceled.
 func (j *Job) forgetTasks(ctx context.Context, before Time, states []string) error {
 	total := j.Progress("purge.tasks.total", "Purged task-objects total", 0)
-	for n := int64(purgeBatch); n == purgeBatch; total.Add(n) {
-		var err error
-		if n, err = j.exec(ctx, purgeSQL, before, jsonTexts(states), purgeBatch); err != nil {
+	for {
+		counts, err := j.purgeBatch(ctx, before, states)
+		if err != nil {
 			return fmt.Errorf("purge tasks: %w", err)
 		}
+		for i, n := range counts {
+			total.Add(n)
+			if n > 0 {
+				j.Progress("purge.tasks.key."+purged[i].model, "Purged task-objects of type "+purged[i].model, 0).Add(n)
+			}
+		}
+		if counts[len(counts)-1] < purgeBatch {
+			return nil
+		}
 	}
-	return nil
+}
+
+// purgeBatch deletes some tasks with what belongs to them, and counts both.
+func (j *Job) purgeBatch(ctx context.Context, before Time, states []string) (counts [len(purged)]int64, err error) {
+	err = j.Tx(ctx, func(ctx context.Context, tx bun.Tx) error {
+		for i, p := range purged {
+			res, err := tx.Tx.ExecContext(ctx, p.query, before, jsonTexts(states), purgeBatch)
+			if err != nil {
+				return err
+			}
+			if counts[i], err = res.RowsAffected(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return counts, err
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gopulp/pulp/pulptest"
 )
 
 func TestUnfinishedTaskIsNotForgotten(t *testing.T) {
@@ -51,4 +53,61 @@ func TestWhatATaskMadeIsNamedForAnyKindOfModel(t *testing.T) {
 	require.Eventually(t, func() bool {
 		return s.ask(t, "GET", made["pulp_href"].(string), "").object(t)["created_resources"].([]any)[0] == "<unavailable>"
 	}, waitFor, tick)
+}
+
+func TestCancelAndPurgeRefuseWhatTheyDoNotKnow(t *testing.T) {
+	t.Parallel()
+	a := archive(t)
+	for path, bodies := range map[string]map[string]string{
+		a.href("held.Back"): {
+			`{"state":"running"}`: `{"state":["The only acceptable value for 'state' is 'canceled'."]}`, `{}`: `{"state":["This field is required."]}`,
+			`{"state":"canceled","worker":"x"}`: `{"worker":["Unexpected field"]}`, `{"state":""}`: `{"state":["This field may not be blank."]}`,
+		},
+		"task-groups/" + a.group.ID.String() + "/": {`{"state":"completed"}`: `{"state":["The only acceptable value for 'state' is 'canceled'."]}`, `{"x":1}`: `{"state":["This field is required."]}`},
+	} {
+		for body, want := range bodies {
+			answer := a.Refused(t, 400, "PATCH", path, jsonText(body))
+			require.JSONEq(t, want, string(answer.Body), body)
+		}
+	}
+	for body, field := range map[string]string{`{"states":["waiting"]}`: "states", `{"states":["running","completed"]}`: "states", `{"finished_before":"soon"}`: "finished_before",
+		`{"finished_before":null}`: "finished_before", `{"x":1}`: "x", `{"states":"completed"}`: "states"} {
+		require.Contains(t, a.Refused(t, 400, "POST", "tasks/purge/", jsonText(body)).Object(t), field, body)
+	}
+	require.Equal(t, "waiting", a.State(t, a.href("held.Back")))
+}
+
+// jsonText is a body as it is.
+type jsonText string
+
+func (j jsonText) MarshalJSON() ([]byte, error) { return []byte(j), nil }
+
+func TestPurgeCountsWhatGoesByKind(t *testing.T) {
+	t.Parallel()
+	a := archive(t)
+	task := a.Completes(t, "tasks/purge/", object{"finished_before": "2031-01-01", "states": []string{"completed", "failed"}})
+	done := map[string]int{}
+	for _, r := range task["progress_reports"].([]any) {
+		r := pulptest.Object(r.(map[string]any))
+		done[r.Text("code")] = r.Number("done")
+		require.Equal(t, "completed", r.Text("state"))
+	}
+	require.Equal(t, map[string]int{"purge.tasks.total": 4, "purge.tasks.key.core.Task": 3, "purge.tasks.key.core.CreatedResource": 1}, done)
+	require.Len(t, a.List(t, "tasks/", "name__in=held.Back,gone,mirror.nightly"), 2)
+}
+
+func TestChildAndMadeResourcesAreInTheRecord(t *testing.T) {
+	t.Parallel()
+	a := archive(t)
+	parent, child := a.Get(t, a.href("mirror.nightly")), a.Get(t, a.href("mirror.child"))
+	require.Equal(t, []string{child.Href()}, parent.Texts("child_tasks"))
+	require.Equal(t, parent.Href(), child.Text("parent_task"))
+	require.Equal(t, []string{a.repo.Href()}, parent.Texts("created_resources"))
+	require.Equal(t, []string{a.repo.Text("prn")}, parent.Texts("created_resource_prns"))
+	domain := parent.Texts("reserved_resources_record")[2]
+	require.Equal(t, []string{a.repo.Text("prn"), "shared:" + a.remote.Text("prn"), domain}, parent.Texts("reserved_resources_record"))
+	require.Regexp(t, "^shared:prn:core.domain:", domain)
+	require.Equal(t, "no paper", a.Get(t, a.href("report_daily")).Object("error").Text("description"))
+	a.Delete(t, a.href("mirror.nightly"))
+	require.Nil(t, a.Get(t, a.href("mirror.child"))["parent_task"])
 }

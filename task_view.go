@@ -30,7 +30,7 @@ type TaskRecord struct {
 
 // TaskCancel is the body of PATCH on a task.
 type TaskCancel struct {
-	State string `json:"state" validate:"required,oneof=canceled" doc:"The desired state of the task. Only 'canceled' is accepted."`
+	State string `json:"state" validate:"required,min=1" doc:"The desired state of the task. Only 'canceled' is accepted."`
 }
 
 func taskViews() *ViewSet[TaskRecord] {
@@ -41,7 +41,7 @@ func taskViews() *ViewSet[TaskRecord] {
 		}
 	}
 	vs := &ViewSet[TaskRecord]{
-		Path: "tasks", Name: "task", class: "Task", kind: taskKind, Ops: List | Read, minimal: minimalTask,
+		Path: "tasks", Name: "task", class: "Task", kind: taskKind, Ops: List | Read, minimal: minimalTask, sorts: taskSorts,
 		Serializer: Serializer[TaskRecord]{Computed: []Computed[TaskRecord]{
 			{Name: "created_by", Doc: "User who dispatched this task.", Value: schema.Value{Type: schema.String}, Values: dispatchers},
 			{Name: "worker", Doc: "Deprecated: always null.", Value: uri, Values: none(nil)},
@@ -71,6 +71,10 @@ func taskViews() *ViewSet[TaskRecord] {
 				Do: func(ctx context.Context, r *Request) (*Answer, error) { return deleteTask(ctx, v, r) },
 			}),
 			purgeOperation(v, owner),
+			v.operation(owner, "profile_artifacts", "profile_artifacts/", true, Operation{
+				Method: "GET", Summary: "Fetch downloadable links for profile artifacts", Answer: objectOf[profileArtifacts]("ProfileArtifact"),
+				Query: pruning(), Codes: []AnswerKind{OK}, Do: v.app.profileArtifacts,
+			}),
 		}
 	}
 	return vs
@@ -94,8 +98,8 @@ func cancelTask(ctx context.Context, v *view[TaskRecord], r *Request) (*Answer, 
 	if err != nil {
 		return nil, err
 	}
-	if want := unquoted(r.Body.Fields["state"]); want != "canceled" {
-		return nil, FieldErrors{"state": {"The only acceptable value for 'state' is 'canceled'."}}
+	if err := wantsCancel(ctx, v.app, r); err != nil {
+		return nil, err
 	}
 	kind := OK
 	if err := v.app.Cancel(ctx, t.PulpID); err != nil {
@@ -110,10 +114,44 @@ func cancelTask(ctx context.Context, v *view[TaskRecord], r *Request) (*Answer, 
 	return v.answer(ctx, v.app.db.Reader(), kind, t, r)
 }
 
+// wantsCancel refuses a PATCH of a task or a group that asks for anything but its end.
+func wantsCancel(ctx context.Context, a *App, r *Request) error {
+	in, err := readBody[TaskCancel](ctx, a, r.Body.Fields)
+	if err == nil && in.State != string(Canceled) {
+		return FieldErrors{"state": {"The only acceptable value for 'state' is 'canceled'."}}
+	}
+	return err
+}
+
+// profileArtifacts are links to what profilers recorded of a task. Tasks are not profiled one by
+// one, so there are none; a Go program has its own profiler.
+type profileArtifacts struct {
+	URLs map[string]string `json:"urls" validate:"required"`
+}
+
+func (a *App) profileArtifacts(ctx context.Context, r *Request) (*Answer, error) {
+	if _, err := a.visibleTask(ctx, r); err != nil {
+		return nil, err
+	}
+	only, body := list(r.Query, "fields"), []byte("{}")
+	var err error
+	if (only == nil || slices.Contains(only, "urls")) && !slices.Contains(list(r.Query, "exclude_fields"), "urls") {
+		body, err = json.Marshal(profileArtifacts{URLs: map[string]string{}})
+	}
+	return &Answer{Kind: OK, Body: body}, err
+}
+
+// taskSorts are orders of lists by what is no field of its own here. What clients know of the
+// dispatch of other servers' tasks (immediate, deferred, versions) is the same for all.
+var taskSorts = map[string]string{
+	"error": "t.error", "reserved_resources_record": "t.record", "enc_args": "t.args", "enc_kwargs": "t.args",
+	"immediate": "NULL", "deferred": "NULL", "versions": "NULL",
+}
+
 func taskFilters() []Filter {
 	state := schema.Value{Type: schema.String, Enum: []string{"waiting", "skipped", "running", "completed", "failed", "canceled", "canceling"}}
 	out := []Filter{
-		compare("state", "Filter results where state matches value", state, readText, "t.state = ?"),
+		compare("state", "Filter results where state matches value", state, readState, "t.state = ?"),
 		compare("state__in", "Filter results where state is in a comma-separated list of values", manyTexts, readList, "t.state IN (?)"),
 		compare("state__ne", "Filter results where state not equal to value", Text(), readText, "t.state <> ?"),
 		compare("name", "Filter results where name matches value", Text(), readText, "t.name = ?"),
@@ -122,7 +160,9 @@ func taskFilters() []Filter {
 		compare("name__ne", "Filter results where name not equal to value", Text(), readText, "t.name <> ?"),
 		compare("logging_cid", "Filter results where logging_cid matches value", Text(), readText, "t.logging_cid = ?"),
 		compare("logging_cid__contains", "Filter results where logging_cid contains value", Text(), readText, "instr(t.logging_cid, ?) > 0"),
-		compare("worker", "Deprecated: nothing matches.", Text(), readText, "? IS NULL"),
+		compare("worker", "Deprecated: nothing matches.", aUUID, readText, "? IS NULL"),
+		compare("worker__in", "Deprecated: nothing matches.", manyTexts, readText, "? IS NULL"),
+		compare("worker__isnull", "Deprecated: the worker is always null.", aBool, readBool, "?"),
 		taskRef("parent_task", "t.parent_id = ?"),
 		taskRef("child_tasks", "t.id = (SELECT parent_id FROM task WHERE id = ?)"),
 		createdFilter(),
@@ -135,8 +175,19 @@ func taskFilters() []Filter {
 	return out
 }
 
+// aUUID is how clients expect references in filters to be described; an href or a PRN is taken.
+var aUUID = schema.Value{Type: schema.String, Format: "uuid"}
+
+func readState(s string) (any, error) {
+	switch State(s) {
+	case Waiting, Skipped, Running, Completed, Failed, Canceled, Canceling:
+		return s, nil
+	}
+	return nil, sentencef("Select a valid choice. %s is not one of the available choices.", s)
+}
+
 func taskRef(name, rule string) Filter {
-	return Filter{Name: name, Doc: "Task referenced by HREF/PRN", Value: schema.Value{Type: schema.String, Format: "uri"},
+	return Filter{Name: name, Doc: "Task referenced by HREF/PRN", Value: aUUID,
 		Where: func(ctx context.Context, value string) (Where, error) {
 			a := FromContext(ctx)
 			id, err := a.find(ctx, a.db.Reader(), taskKind, value)
@@ -148,7 +199,7 @@ func taskRef(name, rule string) Filter {
 }
 
 func createdFilter() Filter {
-	return Filter{Name: "created_resources", Doc: "Resource referenced by HREF/PRN", Value: Text(),
+	return Filter{Name: "created_resources", Doc: "Resource referenced by HREF/PRN", Value: aUUID,
 		Where: func(ctx context.Context, value string) (Where, error) {
 			a := FromContext(ctx)
 			t, ok := a.parseTarget(ctx, value)

@@ -3,6 +3,7 @@ package pulp
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -50,6 +51,29 @@ func (k *Ticket[R]) outcome(ctx context.Context) (outcome, error) {
 	}
 	return k.app.wait(ctx, k.task)
 }
+
+// Wait is [Ticket.Wait] for a task of which only the id is known: it returns the result as JSON,
+// nil for null.
+func (a *App) Wait(ctx context.Context, id ID) (result json.RawMessage, err error) {
+	var task int64
+	err = a.db.Reader().DB.QueryRowContext(ctx, findTaskID, id).Scan(&task)
+	if noRows(err) {
+		err = ErrNotFound
+	}
+	var out outcome
+	if err == nil {
+		out, err = a.wait(ctx, task)
+	}
+	if err == nil {
+		err = out.error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("task %s: %w", id, err)
+	}
+	return out.result, nil
+}
+
+const findTaskID = `SELECT id FROM task WHERE pulp_id = ?`
 
 const readOutcome = `SELECT state, result, error FROM task WHERE id = ?`
 

@@ -34,6 +34,12 @@ VALUES (?1, ?2, ?3, ?4, ?4, ?4) RETURNING id`
 // for ctx.
 func (a *App) Run(ctx context.Context) error {
 	p := a.pool
+	if a.cfg.Inline {
+		r := a.newRounds()
+		a.once.Do(func() { close(a.started) })
+		a.tend(ctx, p.worker, r)
+		return nil
+	}
 	if p.slots == 0 {
 		a.once.Do(func() { close(a.started) })
 		<-ctx.Done()
@@ -54,12 +60,13 @@ func (a *App) Run(ctx context.Context) error {
 	defer unlisten()
 	a.ready.doubt()
 	p.look()
+	r := a.newRounds()
 	a.once.Do(func() { close(a.started) })
 	tending, stop := context.WithCancel(context.WithoutCancel(ctx))
 	tended := make(chan struct{})
 	go func() {
 		defer close(tended)
-		a.tend(tending, worker)
+		a.tend(tending, worker, r)
 	}()
 	<-ctx.Done()
 	left := p.drain(a.cfg.Drain)
@@ -104,26 +111,24 @@ func (a *App) leave(worker int64) error {
 }
 
 // tend does what has to be done from time to time, until ctx ends.
-func (a *App) tend(ctx context.Context, worker int64) {
-	beat, sweep := time.NewTicker(heartbeatEvery), time.NewTicker(sweepEvery)
-	defer beat.Stop()
-	defer sweep.Stop()
+func (a *App) tend(ctx context.Context, worker int64, r *rounds) {
+	defer r.stop()
 	var flush <-chan time.Time // nil while no report differs from its row
-	due := newAlarm()
-	defer due.stop()
 	for {
 		var err error
 		select {
 		case <-ctx.Done():
 			return
-		case <-beat.C:
+		case <-r.beat.rings:
+			r.beat.in(heartbeatEvery)
 			_, err = a.db.Writer().DB.ExecContext(ctx, beatWorker, a.now(), worker)
-		case <-sweep.C:
+		case <-r.sweep.rings:
+			r.sweep.in(sweepEvery)
 			err = a.sweep(ctx)
 		case <-a.pool.due:
-			err = a.admitDue(ctx, due)
-		case <-due.timer.C:
-			err = a.admitDue(ctx, due)
+			err = a.admitDue(ctx, r.due)
+		case <-r.due.rings:
+			err = a.admitDue(ctx, r.due)
 		case <-a.pool.progress:
 			if flush == nil {
 				flush = time.After(progressEvery)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"syscall"
@@ -90,9 +91,26 @@ func diskFull(err error) bool {
 		err != nil && strings.Contains(err.Error(), "database or disk is full")
 }
 
+// Error answers a request with an error as the API would: its kind ([pulp.ErrNotFound],
+// [pulp.FieldErrors] and so on, wrapped or not) makes the code and the body, and an error of no
+// kind is a 500 that tells the client nothing. What is no fault of the client is logged: by the
+// App that the request's context carries ([pulp.App.With]), else by slog's default. It is for a
+// host's own handlers; they must not have written anything.
+func Error(w http.ResponseWriter, r *http.Request, err error) {
+	log := slog.Default()
+	if app := pulp.FromContext(r.Context()); app != nil {
+		log = app.Logger()
+	}
+	answerError(w, r, log, err)
+}
+
 // fail answers a request with an error of the API.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	code, body := s.judge(r, err)
+	answerError(w, r, s.log, err)
+}
+
+func answerError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) {
+	code, body := judge(r, log, err)
 	if code == http.StatusUnauthorized {
 		challenge(w, r)
 	}
@@ -111,17 +129,19 @@ func (s *server) failText(w http.ResponseWriter, r *http.Request, err error) {
 	fmt.Fprintf(w, "%d: %s\n", code, text)
 }
 
+func (s *server) judge(r *http.Request, err error) (code int, body any) { return judge(r, s.log, err) }
+
 // judge is fault for the error of a request, and tells the operator of those that are no
 // fault of the client. A client that has left gets an answer that nobody reads; yet it is no
 // success, should it be somebody else who ended the request.
-func (s *server) judge(r *http.Request, err error) (code int, body any) {
+func judge(r *http.Request, log *slog.Logger, err error) (code int, body any) {
 	ctx := r.Context()
 	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		return http.StatusServiceUnavailable, detail{"The request was canceled."}
 	}
 	code, body = fault(err)
 	if code >= http.StatusInternalServerError {
-		s.log.ErrorContext(ctx, "request failed", "error", err, "method", r.Method, "path", r.URL.Path,
+		log.ErrorContext(ctx, "request failed", "error", err, "method", r.Method, "path", r.URL.Path,
 			"correlation_id", pulp.CallerOf(ctx).CorrelationID)
 	}
 	return code, body

@@ -51,6 +51,33 @@ func ExampleHandler() {
 	// Output: 200
 }
 
+// A host's own handler answers errors as the API does.
+func ExampleError() {
+	app, end := exampleApp()
+	defer end()
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /builds/{id}", func(w http.ResponseWriter, r *http.Request) {
+		id, err := pulp.ParseID(r.PathValue("id"))
+		if err != nil {
+			httpapi.Error(w, r, pulp.FieldErrors{"id": {"Must be a valid UUID."}})
+			return
+		}
+		_, err = app.Wait(r.Context(), id)
+		if err != nil {
+			httpapi.Error(w, r, fmt.Errorf("build: %w", err))
+		}
+	})
+	for _, path := range []string{"/builds/x", "/builds/0194b8e9-5425-799b-ad0a-86c71e160158"} {
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		fmt.Println(w.Code, w.Body)
+	}
+	// Output:
+	// 400 {"id":["Must be a valid UUID."]}
+	// 404 {"detail":"Not found."}
+}
+
 // The host knows its users itself: here by a header that its own front end sets. Passwords
 // of the App's accounts are accepted as well.
 func ExampleAuthenticators() {

@@ -14,7 +14,12 @@
 //	}
 //
 // Nothing here sleeps to be on the safe side: a test holds the upstream or a task at a [Gate],
-// looks, and lets it go.
+// looks, and lets it go; and a [Clock] makes tomorrow come at once.
+//
+// By default the tasks run on workers, as in a program. [Inline] has each run before the
+// dispatching transaction returns, [Manual] has none run until the test says [App.Drain]; either
+// way one after the other, in an order that is the same each time. [RequireDispatched] says
+// what was dispatched, whether it has run or not.
 package pulptest
 
 import (
@@ -50,6 +55,9 @@ type App struct {
 
 	server *httptest.Server
 	stop   func()
+	clock  *Clock // nil: the system's
+	mode   mode
+	held   *holds
 }
 
 // An Option says how an App for a test differs from the usual one.
@@ -60,6 +68,8 @@ type options struct {
 	dir    string
 	sqlite []sqlite.Option
 	http   []httpapi.Option
+	clock  *Clock
+	mode   mode
 }
 
 // Plugins adds plugins.
@@ -104,9 +114,11 @@ func New(t testing.TB, opts ...Option) *App {
 	}
 	db, err := sqlite.Open(o.dir, append([]sqlite.Option{sqlite.Logger(o.Logger)}, o.sqlite...)...)
 	require.NoError(t, err)
+	held := newHolds(o.Around)
+	o.Around = held.around
 	app, err := pulp.Open(context.Background(), db, o.Config)
 	require.NoError(t, err)
-	a := &App{App: app, Dir: o.dir, Log: logs}
+	a := &App{App: app, Dir: o.dir, Log: logs, clock: o.clock, mode: o.mode, held: held}
 	a.run(t)
 	a.server = httptest.NewServer(httpapi.Handler(app, o.http...))
 	a.Client = &Client{Base: a.server.URL, Root: app.APIPath(), User: "admin", Password: o.AdminPassword, http: a.server.Client()}
@@ -114,15 +126,20 @@ func New(t testing.TB, opts ...Option) *App {
 	return a
 }
 
-// run starts the workers; Stop ends them, and what the App still has to say is in the log.
+// run starts the workers, if there are any; Stop ends them, and what the App still has to say is
+// in the log.
 func (a *App) run(t testing.TB) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- a.App.Run(ctx) }()
-	select {
-	case <-a.Started():
-	case err := <-ended:
-		ended <- err
+	if a.mode == onWorkers {
+		go func() { ended <- a.App.Run(ctx) }()
+		select {
+		case <-a.Started():
+		case err := <-ended:
+			ended <- err
+		}
+	} else {
+		ended <- nil
 	}
 	once := false
 	a.stop = func() {
@@ -130,6 +147,7 @@ func (a *App) run(t testing.TB) {
 			return
 		}
 		once = true
+		a.OpenGates()
 		cancel()
 		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
 			t.Errorf("run: %v", err)
