@@ -142,6 +142,23 @@ func (t *ContentType[D]) Unit(d D, files ...Remotely) *Unit {
 	return &Unit{decl: t, detail: d, files: files}
 }
 
+// Received makes a unit of a file that was received ([App.Receive]), as if a client had uploaded
+// it: Validate is asked, and FromFile fills in what the file tells. It is for tasks of hosts,
+// which put the unit into a version with [NewVersion.Put].
+func (t *ContentType[D]) Received(ctx context.Context, d D, f *Incoming) (*Unit, error) {
+	if t.Validate != nil {
+		if err := t.Validate(&d); err != nil {
+			return nil, err
+		}
+	}
+	if t.FromFile != nil {
+		if err := t.FromFile(ctx, &d, f); err != nil {
+			return nil, err
+		}
+	}
+	return t.Unit(d, Remotely{Bytes: f}), nil
+}
+
 // A row is a unit ready to be written.
 type contentRow struct {
 	face   *contentFace

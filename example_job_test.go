@@ -188,7 +188,7 @@ func ExampleNewVersion() {
 			return "", err
 		}
 		defer f.Discard()
-		unit, err := file.Unit(in.Path, f)
+		unit, err := file.Unit(ctx, in.Path, f)
 		if err != nil {
 			return "", err
 		}

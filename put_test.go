@@ -28,7 +28,7 @@ var shelve = &pulp.Task[shelving, int64]{Name: "host.shelve", Run: func(ctx cont
 		return 0, err
 	}
 	defer f.Discard()
-	unit, err := file.Unit(in.Path, f)
+	unit, err := file.Unit(ctx, in.Path, f)
 	if err != nil {
 		return 0, err
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -135,7 +137,8 @@ func (a *App) keepSchedules(ctx context.Context) error {
 				return fmt.Errorf("forget schedule %q: %w", name, err)
 			}
 		}
-		for name, r := range a.schedules {
+		for _, name := range slices.Sorted(maps.Keys(a.schedules)) {
+			r := a.schedules[name]
 			if there[name] == (row{r.text(), r.Work.name}) {
 				continue
 			}

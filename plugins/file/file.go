@@ -53,15 +53,18 @@ func Plugin() pulp.Plugin {
 }
 
 var contents = &pulp.ContentType[Content]{
-	Name:        "file",
-	Path:        "files",
-	FilePath:    func(c *Content) string { return c.RelativePath },
-	Reclaimable: true,
-	Validate:    checkPath,
+	Name: "file", Path: "files", Reclaimable: true,
+	FilePath: func(c *Content) string { return c.RelativePath },
+	Validate: checkPath,
 	FromFile: func(_ context.Context, c *Content, f *pulp.Incoming) error {
 		c.Digest = f.SHA256
 		return nil
 	},
+}
+
+// Unit makes a unit of a received file, which a host's task may put: see [pulp.NewVersion.Put].
+func Unit(ctx context.Context, path string, f *pulp.Incoming) (*pulp.Unit, error) {
+	return contents.Received(ctx, Content{RelativePath: path}, f)
 }
 
 func checkPath(c *Content) error {
@@ -74,9 +77,7 @@ func checkPath(c *Content) error {
 var remotes = &pulp.RemoteType[pulp.None]{Name: "file"}
 
 var repositories = &pulp.RepositoryType[Repository]{
-	Name:      "file",
-	Content:   []pulp.Part{contents},
-	Remotes:   []pulp.Part{remotes},
+	Name: "file", Content: []pulp.Part{contents}, Remotes: []pulp.Part{remotes},
 	Sync:      pulp.SyncFunc(sync),
 	OnVersion: autopublish,
 }

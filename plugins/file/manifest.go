@@ -41,10 +41,9 @@ func readManifest(r io.Reader) iter.Seq2[line, error] {
 			}
 			l, err := parseLine(text)
 			if err != nil {
-				yield(line{}, fmt.Errorf("line %d: %w", n, err))
-				return
+				err = fmt.Errorf("line %d: %w", n, err)
 			}
-			if !yield(l, nil) {
+			if !yield(l, err) || err != nil {
 				return
 			}
 		}
