@@ -30,6 +30,9 @@ func (p *pool) next() (j *Job) {
 
 // pop claims the first ready task in s. Messages of tasks that are not waiting are dropped.
 func (p *pool) pop(ctx context.Context, s *scope) (*Job, error) {
+	if gone, err := p.app.isGone(ctx, s); gone || err != nil {
+		return nil, err
+	}
 	for p.accepts() {
 		task, ok, err := p.app.ready.pop(ctx, s.tx)
 		if err != nil || !ok {
@@ -49,9 +52,9 @@ func (p *pool) pop(ctx context.Context, s *scope) (*Job, error) {
 
 // claim makes a task running in s; nil if it is not waiting, or paused.
 func (p *pool) claim(ctx context.Context, s *scope, task int64) (*Job, error) {
-	as := assignment{id: task, worker: p.worker}
+	as := assignment{id: task, worker: p.enrolled()}
 	var micros int64
-	row := s.tx.Tx.QueryRowContext(ctx, claimTask, p.worker, p.app.now(), task)
+	row := s.tx.Tx.QueryRowContext(ctx, claimTask, as.worker, p.app.now(), task)
 	err := row.Scan(&as.pulpID, &as.name, &as.attempt, &as.reserved.exclusive, &as.reserved.shared, &as.reserved.record,
 		&as.reserved.limits, &as.reserved.ticket, &as.createdBy, &as.cid, &as.sealed, &micros)
 	if noRows(err) {
@@ -99,7 +102,7 @@ func (a *App) pass(ctx context.Context, s *scope, tasks []released, own bool) (n
 	if own && next == nil {
 		return p.pop(ctx, s)
 	}
-	if !a.ready.isEmpty() {
+	if !a.ready.seemsEmpty() {
 		s.onCommit(p.wake)
 	}
 	return next, nil

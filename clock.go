@@ -74,7 +74,7 @@ type rounds struct{ beat, sweep, due *alarm }
 // finds them.
 func (a *App) newRounds() *rounds {
 	r := &rounds{newAlarm(a.cfg.Clock), newAlarm(a.cfg.Clock), newAlarm(a.cfg.Clock)}
-	r.beat.in(heartbeatEvery)
+	r.beat.in(a.cfg.Lease / 3)
 	r.sweep.in(sweepEvery)
 	return r
 }

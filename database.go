@@ -15,6 +15,10 @@ import (
 //   - Reader sees every commit that has returned, and never a part of one.
 //   - The statement "NOTIFY x" in a transaction of Writer calls each function given to
 //     Listen with "x" after that transaction's commit, and not at all if it is rolled back.
+//   - If it is Shared, each function given to Listen is also called with "" soon after a commit of
+//     another process.
+//   - An error of BeginTx that wraps one with a method Busy() bool, which returns true, says that
+//     another process kept the database locked; trying again may succeed.
 type Database interface {
 	Writer() *bun.DB
 	Reader() *bun.DB

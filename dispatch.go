@@ -216,14 +216,20 @@ func (d *dispatch) handOver(ctx context.Context, s *scope) error {
 			pool.give()
 		}
 	}()
-	switch at, err := d.insert(ctx, Running, &pool.worker); {
+	state, worker := Running, pool.enrolled()
+	if gone, err := d.app.isGone(ctx, s); err != nil {
+		return err
+	} else if gone {
+		state = Waiting
+	}
+	switch at, err := d.insert(ctx, state, &worker); {
 	case err != nil:
 		return err
 	case at == ready:
 		return d.enqueue(ctx, s)
 	case at == started:
 		given = true
-		pool.startAfter(s, pool.newJob(d.assignment(pool.worker)))
+		pool.startAfter(s, pool.newJob(d.assignment(worker)))
 	}
 	return nil
 }

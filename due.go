@@ -34,9 +34,9 @@ func (a *App) admitDue(ctx context.Context, next *alarm) error {
 	if err := a.runSchedules(ctx); err != nil {
 		return err
 	}
-	for _, query := range []string{nextDue, nextSchedule} {
+	for _, q := range [][]any{{nextDue}, {nextSchedule, a.scheduleNames()}} {
 		var at *Time
-		if err := a.db.Reader().DB.QueryRowContext(ctx, query).Scan(&at); err != nil {
+		if err := a.db.Reader().DB.QueryRowContext(ctx, q[0].(string), q[1:]...).Scan(&at); err != nil {
 			return fmt.Errorf("find what is due next: %w", err)
 		}
 		if at != nil {

@@ -14,6 +14,8 @@ type engine struct {
 	ready   *queue
 	pool    *pool
 	live    liveJobs
+	lease   *lease
+	commits bell // rung after commits of a shared database
 	waiters *waiters
 	events  *board
 	started chan struct{} // closed by the first Run
@@ -27,7 +29,7 @@ func newEngine(a *App) *engine {
 	if workers == 0 {
 		workers = max(4, runtime.NumCPU())
 	}
-	return &engine{ready: newQueue(a.db.Writer()), pool: newPool(a, max(0, workers)), waiters: newWaiters(), events: newBoard(), started: make(chan struct{})}
+	return &engine{ready: newQueue(a.db.Writer(), a.db.Shared()), lease: newLease(a.cfg.Lease), pool: newPool(a, max(0, workers)), waiters: newWaiters(), events: newBoard(), started: make(chan struct{})}
 }
 
 // at marks a point at which tests kill the process.

@@ -30,6 +30,9 @@ var (
 	ErrNestedTx = errors.New("transaction inside a transaction: use the tx that is open, tx.BeginTx makes a savepoint")
 	// ErrNoApp says that a context does not carry an App; App.Tx and App.With make one that does.
 	ErrNoApp = errors.New("no App in this context: use App.Tx or App.With")
+	// ErrBusy says that a transaction did not begin because another process that shares the
+	// database kept it locked for too long. It may be tried again.
+	ErrBusy = errors.New("database is busy")
 	// ErrClosed says that the App is closed.
 	ErrClosed = errors.New("app closed")
 )

@@ -40,6 +40,9 @@ func (f EventFilter) wants(e Event) bool {
 // not read in time are dropped, which an event with Missed then tells: look at the tasks anew.
 // The engine never waits for a reader.
 //
+// Of processes that share a database, each tells what it did itself, to whichever task: that
+// another one runs a task is not told. To wait for the end of one task, use [Ticket.Wait].
+//
 // That a task was dispatched in a transaction that the App does not see end, or in a savepoint
 // of the caller's, is not told; what happens to it later is.
 func (a *App) Events(ctx context.Context, filter EventFilter) iter.Seq[Event] {

@@ -96,6 +96,7 @@ func (p *pool) finish(j *Job, out outcome) (next *Job) {
 	})
 	if err != nil {
 		j.Log().Warn("a task is not ended by who ran it", "error", err)
+		j.removeDir()
 		j.forget()
 		p.app.tellEnd(j.id)
 		return p.next()
@@ -107,6 +108,9 @@ func (p *pool) finish(j *Job, out outcome) (next *Job) {
 // end ends a task in s: the writes that belong to its success, its final state, its
 // reservations, those who waited for them, and the next task of its slot.
 func (a *App) end(ctx context.Context, s *scope, j *Job, out outcome) (next *Job, rest bool, err error) {
+	if j.disowned() {
+		return nil, false, ErrLost
+	}
 	if out.state == "" || out.state == Completed && j.hasFinish() {
 		if out, err = a.concludeFenced(ctx, s, j, out); err != nil {
 			return nil, false, err

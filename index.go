@@ -9,7 +9,8 @@ import (
 
 const ownIndexesSQL = `SELECT name FROM sqlite_schema WHERE type = 'index' AND name LIKE 'pulp\_f\_%' ESCAPE '\'`
 
-// index makes the indexes that declarations ask for, and drops those that none asks for any more.
+// index makes the indexes that declarations ask for, and drops those that none asks for any
+// more, unless another process may.
 func (a *App) index(ctx context.Context) error {
 	there := map[string]bool{}
 	err := a.eachRow(ctx, ownIndexesSQL, nil, func(scan func(...any) error) error {
@@ -30,19 +31,13 @@ func (a *App) index(ctx context.Context) error {
 			return fmt.Errorf("make index %s: %w", name, err)
 		}
 	}
+	if a.db.Shared() {
+		return nil
+	}
 	for _, name := range slices.Sorted(maps.Keys(there)) {
 		if _, err := a.db.Writer().DB.ExecContext(ctx, "DROP INDEX "+name); err != nil {
 			return fmt.Errorf("drop index %s: %w", name, err)
 		}
-	}
-	return nil
-}
-
-// abandonAll makes publications disappear whose tasks were lost: Open is the only one who can
-// say that nobody is at work on them. Versions are settled by the next task of their repository.
-func (a *App) abandonAll(ctx context.Context) error {
-	if _, err := a.db.Writer().DB.ExecContext(ctx, "DELETE FROM publication WHERE NOT complete"); err != nil {
-		return fmt.Errorf("drop abandoned publications: %w", err)
 	}
 	return nil
 }

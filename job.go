@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -91,8 +94,10 @@ const fence = `SELECT state FROM task WHERE id = ? AND worker_id = ? AND attempt
 // (ErrCanceled) or belongs to somebody else (ErrLost): that is checked in the same transaction.
 func (j *Job) Tx(ctx context.Context, f func(ctx context.Context, tx bun.Tx) error) error {
 	err := j.fenced(ctx, f, Running)
-	if errors.Is(err, context.Canceled) && errors.Is(context.Cause(j.ctx), ErrCanceled) {
-		return ErrCanceled
+	for _, cause := range []error{ErrCanceled, ErrLost} {
+		if errors.Is(err, context.Canceled) && errors.Is(context.Cause(j.ctx), cause) {
+			return cause
+		}
 	}
 	return err
 }
@@ -124,6 +129,9 @@ func (j *Job) fenced(ctx context.Context, f func(context.Context, bun.Tx) error,
 
 // state is Running or Canceling, or the error ErrLost.
 func (j *Job) state(ctx context.Context, tx bun.Tx) (State, error) {
+	if j.disowned() {
+		return "", ErrLost
+	}
 	var state State
 	err := tx.Tx.QueryRowContext(ctx, fence, j.id, j.worker, j.attempt).Scan(&state)
 	if noRows(err) {
@@ -134,6 +142,9 @@ func (j *Job) state(ctx context.Context, tx bun.Tx) (State, error) {
 	}
 	return state, nil
 }
+
+// disowned says that this process gave the task up, though its row may not say so yet.
+func (j *Job) disowned() bool { return errors.Is(context.Cause(j.ctx), ErrLost) }
 
 // OnFinish has f called in the transaction that completes the task, after the handler has
 // succeeded: what f writes is there if and only if the task is recorded as completed. Several
@@ -160,14 +171,15 @@ func (j *Job) Created(kind string, id int64) {
 }
 
 // Dir returns a directory for the task's working files, on the disk of the data directory. It
-// is made by the first call, and removed with all that is in it when the task has ended.
+// is made by the first call, and removed with all that is in it when the task has ended or was
+// lost. No two attempts have the same.
 func (j *Job) Dir() (string, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.dir != "" {
 		return j.dir, nil
 	}
-	dir := filepath.Join(workDir(j.app.db), j.pulpID.String())
+	dir := filepath.Join(workDir(j.app.db), fmt.Sprintf("%d-%s", j.worker, j.pulpID)) // see removeDirs
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("make working directory: %w", err)
 	}
@@ -186,8 +198,33 @@ func (j *Job) removeDir() {
 		return
 	}
 	if err := os.RemoveAll(dir); err != nil {
-		j.Log().Warn("cannot remove the working directory of a task; the next start does", "error", err)
+		j.Log().Warn("cannot remove the working directory of a task; it is tried again later", "error", err)
 	}
+}
+
+// removeDirs removes the working directories of lost tasks from among those of other processes.
+// (If there are no others, the next Open does.) The name of one begins with its worker, which was
+// enrolled before it was made.
+func (a *App) removeDirs(ctx context.Context) error {
+	if !a.db.Shared() {
+		return nil
+	}
+	dirs, err := os.ReadDir(workDir(a.db))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("find working directories of lost tasks: %w", err)
+	}
+	for _, dir := range dirs {
+		name, _, _ := strings.Cut(dir.Name(), "-")
+		worker, _ := strconv.ParseInt(name, 10, 64) // no worker is 0
+		there, err := a.isEnrolled(ctx, a.db.Reader().DB, worker)
+		if err == nil && !there {
+			err = os.RemoveAll(filepath.Join(workDir(a.db), dir.Name()))
+		}
+		if err != nil {
+			return fmt.Errorf("remove working directory of a lost task: %w", err)
+		}
+	}
+	return nil
 }
 
 // restore returns a function that takes back what is noted from now on, for a transaction

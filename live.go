@@ -38,6 +38,18 @@ func (l *liveJobs) job(id int64) *Job {
 	return l.jobs[id]
 }
 
+// of returns the tasks of a worker.
+func (l *liveJobs) of(worker int64) (jobs []*Job) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, j := range l.jobs {
+		if j.worker == worker {
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs
+}
+
 // changed returns the tasks with reports that differ from their rows, and takes them for
 // written.
 func (l *liveJobs) changed() []*Job {

@@ -34,17 +34,18 @@ type pool struct {
 	idle chan struct{} // closed when all slots are free and the pool is not open
 
 	running  sync.WaitGroup // the goroutines of serve
-	worker   int64          // the row of this process in the table of workers
+	worker   int64          // the row of this process in the table of workers; 0 while it has none, and claims nothing
 	ctx      context.Context
 	cancel   context.CancelCauseFunc // cancels all tasks
 	last     context.Context         // ends when tasks that do not stop are given up
 	giveUp   context.CancelFunc      // ends last
 	progress chan struct{}           // a report changed
+	lost     chan struct{}           // tasks of other processes were lost
 	due      chan struct{}           // the next time at which something is due may have changed
 }
 
 func newPool(a *App, slots int) *pool {
-	return &pool{app: a, slots: slots, all: slots, free: slots, progress: make(chan struct{}, 1), due: make(chan struct{}, 1)}
+	return &pool{app: a, slots: slots, all: slots, free: slots, progress: make(chan struct{}, 1), due: make(chan struct{}, 1), lost: make(chan struct{}, 1)}
 }
 
 // begin opens the pool for the worker of that row. It reports false if the pool is open.
@@ -103,7 +104,7 @@ func (p *pool) checkIdle() {
 func (p *pool) take() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.open || p.free <= 0 {
+	if !p.claims() || p.free <= 0 {
 		return false
 	}
 	p.free--
@@ -115,7 +116,7 @@ func (p *pool) take() bool {
 func (p *pool) takeExtra() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.open {
+	if !p.claims() {
 		return false
 	}
 	p.free--
@@ -126,7 +127,7 @@ func (p *pool) takeExtra() bool {
 func (p *pool) give() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.open && p.free >= 0 && !p.app.ready.isEmpty() && (p.here == nil || p.here.busy) {
+	if p.claims() && p.free >= 0 && !p.app.ready.seemsEmpty() && (p.here == nil || p.here.busy) {
 		p.takeUp(nil)
 		return
 	}
@@ -180,7 +181,35 @@ func (p *pool) startAfter(s *scope, j *Job) {
 func (p *pool) accepts() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.open && p.free >= 0
+	return p.claims() && p.free >= 0
+}
+
+// claims says whether tasks are claimed. The caller has the lock.
+func (p *pool) claims() bool { return p.open && p.worker != 0 }
+
+// enrolled is the row of this process in the table of workers; 0 if it has none.
+func (p *pool) enrolled() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.worker
+}
+
+// enroll gives the pool another row.
+func (p *pool) enroll(worker int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.worker = worker
+}
+
+// dismiss takes a row from the pool. It reports false if the pool does not have it (any more).
+func (p *pool) dismiss(worker int64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if worker == 0 || p.worker != worker {
+		return false
+	}
+	p.worker = 0
+	return true
 }
 
 // serve is the life of a slot in use: one task after the other, until there is none.
@@ -199,6 +228,14 @@ func (p *pool) serve(j *Job) {
 func (p *pool) look() {
 	p.wake()
 	p.rearm()
+}
+
+// mend says that tasks of other processes were lost.
+func (p *pool) mend() {
+	select {
+	case p.lost <- struct{}{}:
+	default:
+	}
 }
 
 // rearm says that the next time at which something is due may have changed.

@@ -97,6 +97,7 @@ func (p *Publishing) add(ctx context.Context, path string, f *Incoming) error {
 }
 
 const (
+	ownPublicationSQL      = "UPDATE publication SET task_id = ? WHERE id = ?" // see strayPublications
 	completePublicationSQL = "UPDATE publication SET complete = 1 WHERE id = ?"
 	publishedPathsSQL      = "SELECT relative_path FROM published_artifact WHERE publication_id = ? ORDER BY relative_path"
 	// A unit's file of version ?2 at one of several paths (?3), or below one (?4).
@@ -122,7 +123,13 @@ func (t *PublicationType[D]) begin(ctx context.Context, j *Job, typ int64, v *Ve
 	}
 	pub := &Publication[D]{VersionID: v.ID, PublisherID: publisher, PassThrough: t.PassThrough, Detail: d}
 	pub.PulpType = typ
-	err = j.Tx(ctx, func(ctx context.Context, tx bun.Tx) error { return NewModel[Publication[D]]().Insert(ctx, tx, pub) })
+	err = j.Tx(ctx, func(ctx context.Context, tx bun.Tx) error {
+		if err := NewModel[Publication[D]]().Insert(ctx, tx, pub); err != nil {
+			return err
+		}
+		_, err := tx.Tx.ExecContext(ctx, ownPublicationSQL, j.id, pub.ID)
+		return err
+	})
 	return &Publishing{app: j.app, j: j, version: v, id: pub.ID, passThrough: t.PassThrough}, pub, err
 }
 
@@ -212,7 +219,7 @@ func (p *Publishing) dropIf(err error) error {
 		return err
 	}
 	if lost := p.j.CleanUp(drop); lost != nil {
-		p.j.Log().Warn("rows of a publication that was not made stay until the next start", "error", lost)
+		p.j.Log().Warn("rows of a publication that was not made stay until the next sweep", "error", lost)
 	}
 	return err
 }

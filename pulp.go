@@ -33,6 +33,13 @@ type Config struct {
 	// Drain is how long Run lets running tasks go on after its context has ended; then they
 	// are canceled. Zero means 30 seconds.
 	Drain time.Duration
+	// Lease is how long a process that runs tasks may give no sign of life before another one of
+	// those that share its database takes it for dead: the other one ends its tasks, or has them
+	// start again if they may, and nothing that a process does as a worker that was taken for
+	// dead is kept. A sign is given each third of that time. It should be the same in all
+	// processes, and much longer than a process may be kept from running; in a database that is not
+	// shared it is only how long status calls a process online. Zero means 30 seconds.
+	Lease time.Duration
 	// TaskRetention is how long the records of tasks that have ended are kept. Zero means 30
 	// days, negative for ever.
 	TaskRetention time.Duration
@@ -92,13 +99,14 @@ type App struct {
 	domain  domain
 	*registry
 	*engine
-	accounts *accounts
-	digests  blob.Set
-	flights  *flights
-	finds    finds
-	removing *semaphore.Weighted // held by who removes bytes, and by who needs that nobody does
-	password string              // of admin, if Open made it
-	closed   atomic.Bool
+	accounts      *accounts
+	digests       blob.Set
+	flights       *flights
+	finds         finds
+	removing      *semaphore.Weighted // held by who removes bytes, and by who needs that nobody does
+	password      string              // of admin, if Open made it
+	closed        atomic.Bool
+	unlistenPeers func() // nil if there are none
 }
 
 // Open checks all declarations of cfg and reports every mistake at once, brings the schema up
@@ -117,11 +125,18 @@ func (a *App) open(ctx context.Context) (err error) {
 	if root := a.cfg.APIRoot; !strings.HasPrefix(root, "/") || !strings.HasSuffix(root, "/") {
 		return fmt.Errorf("Config.APIRoot %q: it must begin and end with a slash", root)
 	}
+	if a.cfg.Lease < shortestLease {
+		return fmt.Errorf("Config.Lease %s: it must be %s or more", a.cfg.Lease, shortestLease)
+	}
 	if a.box, err = seal.Open(filepath.Join(a.db.Dir(), "pulp.key")); err != nil {
 		return err
 	}
 	if a.storage = a.cfg.Storage; a.storage == nil {
-		if a.storage, err = Dir(filepath.Join(a.db.Dir(), "media")); err != nil {
+		dir := Dir
+		if a.db.Shared() {
+			dir = SharedDir
+		}
+		if a.storage, err = dir(filepath.Join(a.db.Dir(), "media")); err != nil {
 			return err
 		}
 	}
@@ -129,13 +144,17 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.digests, err = blob.ParseSet(append(a.cfg.Checksums, "sha256")...); err != nil {
 		return fmt.Errorf("checksums: %w", err)
 	}
-	for _, step := range []func(context.Context) error{a.seed, a.seedAdmin, a.declare, a.migrate, a.index, a.recover, a.abandonAll, a.openInline} {
+	for _, step := range []func(context.Context) error{a.seed, a.seedAdmin, a.declare, a.migrate, a.index, a.recover, a.openInline} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
+	a.listen()
 	return nil
 }
+
+// shortestLease is one that a process can keep if nothing else is to be done.
+const shortestLease = 100 * time.Millisecond
 
 func (c Config) withDefaults() Config {
 	if c.APIRoot == "" {
@@ -150,6 +169,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Drain == 0 {
 		c.Drain = 30 * time.Second
+	}
+	if c.Lease == 0 {
+		c.Lease = 30 * time.Second
 	}
 	if c.TaskRetention == 0 {
 		c.TaskRetention = 30 * 24 * time.Hour
@@ -166,6 +188,9 @@ func (a *App) Close() error {
 		return nil
 	}
 	left := a.closeInline()
+	if a.unlistenPeers != nil {
+		a.unlistenPeers()
+	}
 	a.waiters.close()
 	a.flights.close()
 	return errors.Join(left, a.db.Close())

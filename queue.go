@@ -33,16 +33,18 @@ const queueName = "pulp"
 // It knows when the list is certainly empty, which saves looking. That is sound because
 // push and pop are called in transactions that run one after another: what empty says in a
 // transaction is true of the state that the transaction sees. It must be told by doubt of
-// every rollback, for that may put messages back.
+// every rollback, for that may put messages back. If other processes share the list, it only
+// seems to be empty: they tell later, see [App.attend].
 type queue struct {
-	q     *goqite.Queue
-	empty atomic.Bool
+	q      *goqite.Queue
+	shared bool
+	empty  atomic.Bool
 }
 
 var _ readyList = (*queue)(nil)
 
-func newQueue(db *bun.DB) *queue {
-	return &queue{q: goqite.New(goqite.NewOpts{DB: db.DB, Name: queueName, Timeout: time.Hour})}
+func newQueue(db *bun.DB, shared bool) *queue {
+	return &queue{q: goqite.New(goqite.NewOpts{DB: db.DB, Name: queueName, Timeout: time.Hour}), shared: shared}
 }
 
 func (q *queue) push(ctx context.Context, tx bun.Tx, task int64, priority int) (string, error) {
@@ -56,7 +58,7 @@ func (q *queue) push(ctx context.Context, tx bun.Tx, task int64, priority int) (
 }
 
 func (q *queue) pop(ctx context.Context, tx bun.Tx) (int64, bool, error) {
-	if q.empty.Load() {
+	if q.isEmpty() {
 		return 0, false, nil
 	}
 	m, err := q.q.ReceiveTx(ctx, tx.Tx)
@@ -88,4 +90,7 @@ func (q *queue) drop(ctx context.Context, tx bun.Tx, message string) error {
 func (q *queue) doubt() { q.empty.Store(false) }
 
 // isEmpty says that the list holds no task, for certain.
-func (q *queue) isEmpty() bool { return q.empty.Load() }
+func (q *queue) isEmpty() bool { return !q.shared && q.empty.Load() }
+
+// seemsEmpty says that the list holds no task that this process knows of.
+func (q *queue) seemsEmpty() bool { return q.empty.Load() }

@@ -2,7 +2,6 @@ package pulp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 )
@@ -25,24 +24,32 @@ RETURNING state`
 
 const endReports = `UPDATE progress_report SET state = ? WHERE task_id = ? AND state = 'running'`
 
-// recover puts in order what a killed process left. The lock on the data directory proves
-// that no other process runs tasks of it, so all that are running were lost. It may be killed
-// at any point itself, and is then done again.
+// recover puts in order what a killed process left. If the database is not shared, the lock on
+// the data directory proves that no other process runs tasks of it, so all that are running
+// were lost. If it is, only those are lost whose workers have been expelled; the leases of others
+// who died end while somebody runs. recover may be killed at any point itself, and is then done
+// again.
 func (a *App) recover(ctx context.Context) error {
-	if a.db.Shared() {
-		return errors.New("the database is open for several processes, which an App cannot share yet: open it without Shared")
-	}
 	a.at("recovery begun")
+	if !a.db.Shared() {
+		if err := a.forgetAll(ctx); err != nil {
+			return err
+		}
+	}
+	if err := a.sweep(ctx); err != nil {
+		return fmt.Errorf("recover tasks: %w", err)
+	}
+	return a.keepSchedules(ctx)
+}
+
+func (a *App) forgetAll(ctx context.Context) error {
 	if err := os.RemoveAll(workDir(a.db)); err != nil {
 		return fmt.Errorf("remove working directories of lost tasks: %w", err)
 	}
 	if _, err := a.db.Writer().DB.ExecContext(ctx, forgetWorkers); err != nil {
 		return fmt.Errorf("forget lost workers: %w", err)
 	}
-	if err := a.sweep(ctx); err != nil {
-		return fmt.Errorf("recover tasks: %w", err)
-	}
-	return a.keepSchedules(ctx)
+	return nil
 }
 
 // A lostTask is a task that says that it is running and is not.
@@ -87,7 +94,8 @@ func (a *App) lostTasks(ctx context.Context) (lost []lostTask, err error) {
 			return nil, err
 		}
 		// The row was read before the map is: a task that is in neither did not start.
-		if !enrolled || a.live.job(t.id) == nil {
+		mine := !a.db.Shared() || worker != nil && *worker == a.pool.enrolled()
+		if !enrolled || mine && a.live.job(t.id) == nil {
 			lost = append(lost, t)
 		}
 	}

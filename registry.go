@@ -186,14 +186,17 @@ func (r *registry) typeID(kindName, name string) (int64, error) {
 	if id, ok := r.types[k]; ok {
 		return id, nil
 	}
-	res, err := r.app.db.Writer().DB.ExecContext(context.Background(), "INSERT INTO type (kind, name) VALUES (?, ?)", kindName, name)
-	if err != nil {
+	var id int64
+	row := r.app.db.Writer().DB.QueryRowContext(context.Background(), numberType, kindName, name)
+	if err := row.Scan(&id); err != nil {
 		return 0, fmt.Errorf("number type %s: %w", name, err)
 	}
-	id, err := res.LastInsertId()
 	r.types[k] = id
-	return id, err
+	return id, nil
 }
+
+// numberType yields the number also if another process has given it just now.
+const numberType = `INSERT INTO type (kind, name) VALUES (?, ?) ON CONFLICT (kind, name) DO UPDATE SET name = excluded.name RETURNING id`
 
 // migrate runs the plugins' own migrations.
 func (a *App) migrate(ctx context.Context) error {

@@ -17,6 +17,11 @@ import (
 //
 // At most one of its tasks is unfinished: a time at which the last one still waits or runs is
 // skipped, and so are the times at which no process ran.
+//
+// Processes that share a database dispatch each time once. They should declare the same: one
+// that only some declare is dispatched by these, and forgotten by the next Open of a process
+// that has the database for itself; one that they declare differently has the rhythm of the
+// process that was opened last.
 type Schedule struct {
 	// Name tells schedules apart, for ever.
 	Name string
@@ -106,8 +111,10 @@ const (
 VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8)
 ON CONFLICT (name) DO UPDATE SET pulp_last_updated = excluded.pulp_last_updated, task_name = excluded.task_name, rhythm = excluded.rhythm,
   dispatch_interval = excluded.dispatch_interval, next_dispatch = excluded.next_dispatch`
-	nextSchedule = `SELECT min(next_dispatch) FROM task_schedule WHERE next_dispatch IS NOT NULL`
-	dueSchedules = `SELECT name FROM task_schedule WHERE next_dispatch IS NOT NULL AND next_dispatch <= ? ORDER BY next_dispatch`
+	// Of those that this App declares (?1); in a shared database there may be others.
+	nextSchedule = `SELECT min(next_dispatch) FROM task_schedule WHERE next_dispatch IS NOT NULL AND name IN (SELECT value FROM json_each(?1))`
+	dueSchedules = `SELECT name FROM task_schedule WHERE next_dispatch IS NOT NULL AND next_dispatch <= ?2
+AND name IN (SELECT value FROM json_each(?1)) ORDER BY next_dispatch`
 	// oneSchedule reads a schedule that is due, and whether its last task has not finished.
 	oneSchedule = `SELECT s.next_dispatch, EXISTS (SELECT 1 FROM task t WHERE t.id = s.last_task_id AND t.state IN ('waiting', 'running', 'canceling'))
 FROM task_schedule s WHERE s.name = ? AND s.next_dispatch <= ?`
@@ -130,8 +137,8 @@ func (a *App) keepSchedules(ctx context.Context) error {
 	}
 	return a.inTx(ctx, func(ctx context.Context, s *scope) error {
 		for name := range there {
-			if _, declared := a.schedules[name]; declared {
-				continue
+			if _, declared := a.schedules[name]; declared || a.db.Shared() {
+				continue // or another process declares it
 			}
 			if _, err := s.tx.Tx.ExecContext(ctx, dropSchedule, name); err != nil {
 				return fmt.Errorf("forget schedule %q: %w", name, err)
@@ -152,10 +159,13 @@ func (a *App) keepSchedules(ctx context.Context) error {
 	})
 }
 
+// scheduleNames are the schedules of this App, as JSON.
+func (a *App) scheduleNames() string { return jsonTexts(slices.Collect(maps.Keys(a.schedules))) }
+
 // runSchedules dispatches what is due.
 func (a *App) runSchedules(ctx context.Context) error {
 	var names []string
-	err := a.eachRow(ctx, dueSchedules, []any{a.now()}, func(scan func(...any) error) error {
+	err := a.eachRow(ctx, dueSchedules, []any{a.scheduleNames(), a.now()}, func(scan func(...any) error) error {
 		var name string
 		err := scan(&name)
 		names = append(names, name)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"time"
 )
 
 // A Component is a part of the program that status names: the core, or a plugin.
@@ -82,10 +81,10 @@ func (statusOperation) declare(r *registry, _ Plugin) error {
 	return nil
 }
 
-const onlineSQL = "SELECT name, last_heartbeat, versions FROM worker WHERE last_heartbeat > ? ORDER BY id"
+const onlineSQL = "SELECT name, last_heartbeat, versions FROM worker WHERE " + aliveSQL + " ORDER BY id"
 
-// heartbeatTTL is how long after its last heartbeat a worker counts as online.
-const heartbeatTTL = 30 * time.Second
+// aliveSQL says of a worker that its lease is not over.
+const aliveSQL = "last_heartbeat + lease > ?"
 
 func (a *App) status(ctx context.Context, _ *Request) (*Answer, error) {
 	host, err := os.Hostname()
@@ -100,7 +99,7 @@ func (a *App) status(ctx context.Context, _ *Request) (*Answer, error) {
 	if a.cfg.ContentOrigin != "" {
 		s.ContentSettings.Origin = &a.cfg.ContentOrigin
 	}
-	err = a.eachRow(ctx, onlineSQL, []any{int64(TimeOf(a.clock().Add(-heartbeatTTL)))}, func(scan func(...any) error) error {
+	err = a.eachRow(ctx, onlineSQL, []any{int64(a.now())}, func(scan func(...any) error) error {
 		var w statusApp
 		var versions string
 		if err := scan(&w.Name, &w.LastHeartbeat, &versions); err != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/gopulp/pulp/internal/fetch"
 )
 
-// Storage is where the bytes of artifacts lie, each under its sha256. [Dir] makes one.
+// Storage is where the bytes of artifacts lie, each under its sha256. [Dir] and
+// [SharedDir] make one.
 type Storage interface {
 	// blobs is the directory in which files are received and, for this kind of storage, kept.
 	blobs() *blob.Store
@@ -20,9 +21,15 @@ type dirStorage struct{ store *blob.Store }
 
 func (d dirStorage) blobs() *blob.Store { return d.store }
 
-// Dir keeps artifacts in a directory, which it makes if need be.
-func Dir(path string) (Storage, error) {
-	s, err := blob.Open(path)
+// Dir keeps artifacts in a directory, which it makes if need be. No other process may use the
+// directory; see [SharedDir].
+func Dir(path string) (Storage, error) { return dir(blob.Open(path)) }
+
+// SharedDir is Dir for processes that share a database and a directory. What a killed process
+// was receiving stays there for a day.
+func SharedDir(path string) (Storage, error) { return dir(blob.OpenShared(path)) }
+
+func dir(s *blob.Store, err error) (Storage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open storage: %w", err)
 	}

@@ -17,6 +17,10 @@ WHERE NOT EXISTS (SELECT 1 FROM task t WHERE t.id = r.task_id AND t.state IN ('w
 	// deliver yet, because the clock was set back after they were sent.
 	strayMessages = `SELECT g.id FROM goqite g WHERE g.queue = '` + queueName + `' AND (g.timeout > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+1 second')
   OR NOT EXISTS (SELECT 1 FROM task t WHERE t.id = CAST(g.body AS INTEGER) AND t.state = 'waiting' AND t.message = g.id))`
+	// strayPublications are those that nobody is at work on (any more). Versions are settled by
+	// the next task of their repository.
+	strayPublications = `SELECT p.id FROM publication p WHERE NOT p.complete
+  AND NOT EXISTS (SELECT 1 FROM task t WHERE t.id = p.task_id AND t.state IN ('running', 'canceling'))`
 	// strayReady are tasks that are ready but on no list.
 	strayReady = `SELECT t.id FROM task t WHERE t.state = 'waiting' AND t.unblocked_at IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM goqite g WHERE g.id = t.message)
@@ -27,6 +31,8 @@ WHERE NOT EXISTS (SELECT 1 FROM task t WHERE t.id = r.task_id AND t.state IN ('w
 const (
 	deleteStray = `DELETE FROM reservation WHERE task_id = ?1
   AND NOT EXISTS (SELECT 1 FROM task t WHERE t.id = ?1 AND t.state IN ('waiting', 'running', 'canceling'))`
+	deletePublication = `DELETE FROM publication WHERE id = ?1 AND NOT complete
+  AND NOT EXISTS (SELECT 1 FROM task t WHERE t.id = publication.task_id AND t.state IN ('running', 'canceling'))`
 	isRunnable = `SELECT t.priority, ` + ticketOf + ` FROM task t WHERE t.id = ?1 AND ` + runnable
 	isStray    = `SELECT priority FROM task t WHERE t.id = ?1 AND t.state = 'waiting' AND t.unblocked_at IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM goqite g WHERE g.id = t.message) AND NOT EXISTS (SELECT 1 FROM paused_type p WHERE p.name = t.name)`
@@ -36,7 +42,8 @@ const (
 
 // sweep makes the rows of all unfinished tasks agree: it ends tasks that were lost, frees what
 // ended tasks still reserve, unblocks who waits for nobody, and makes the ready list hold
-// exactly the tasks that are ready. Then it wakes a worker. Nothing depends on it as long as
+// exactly the tasks that are ready. It also removes what lost tasks left of publications and
+// working files. Then it wakes a worker. Nothing depends on it as long as
 // nothing fails; with it, nothing that fails keeps a task for ever.
 func (a *App) sweep(ctx context.Context) error {
 	if err := a.endLost(ctx); err != nil {
@@ -46,6 +53,7 @@ func (a *App) sweep(ctx context.Context) error {
 		find string
 		mend func(ctx context.Context, s *scope, id any) error
 	}{
+		{strayPublications, a.dropPublication},
 		{strayReservations, a.dropStray},
 		{strayBlocked, a.unblockStray},
 		{strayMessages, a.dropMessage},
@@ -59,7 +67,7 @@ func (a *App) sweep(ctx context.Context) error {
 	a.ready.doubt()
 	a.pool.wake()
 	a.pool.rearm()
-	return nil
+	return a.removeDirs(ctx)
 }
 
 // mendAll calls mend for each id that find yields, a batch in a transaction.
@@ -100,6 +108,11 @@ func (a *App) mendAll(ctx context.Context, find string, mend func(ctx context.Co
 
 func (a *App) dropStray(ctx context.Context, s *scope, task any) error {
 	_, err := s.tx.Tx.ExecContext(ctx, deleteStray, task)
+	return err
+}
+
+func (a *App) dropPublication(ctx context.Context, s *scope, publication any) error {
+	_, err := s.tx.Tx.ExecContext(ctx, deletePublication, publication)
 	return err
 }
 

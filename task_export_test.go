@@ -96,7 +96,7 @@ func HotStatements() map[string]string {
 func SweepStatements() map[string]string {
 	return map[string]string{
 		"strayReservations": strayReservations, "strayBlocked": strayBlocked, "strayMessages": strayMessages,
-		"strayReady": strayReady, "running": running,
+		"strayReady": strayReady, "running": running, "strayPublications": strayPublications,
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gopulp/pulp"
-	"github.com/gopulp/pulp/sqlite"
 )
 
 // childDir names the data directory of the child process of a test.
@@ -92,12 +91,4 @@ func TestTasksOfAKilledProcessAreEndedByTheNextOpen(t *testing.T) {
 	h.run()
 	require.Eventually(t, func() bool { return states("completed") == 2 }, patience, tick)
 	require.Zero(t, h.count("SELECT count(*) FROM reservation"))
-}
-
-func TestOpenRefusesASharedDatabase(t *testing.T) {
-	t.Parallel()
-	db, err := sqlite.Open(t.TempDir(), sqlite.Shared())
-	require.NoError(t, err)
-	_, err = pulp.Open(t.Context(), db, pulp.Config{})
-	require.ErrorContains(t, err, "several processes")
 }

@@ -78,28 +78,32 @@ const findTaskID = `SELECT id FROM task WHERE pulp_id = ?`
 const readOutcome = `SELECT state, result, error FROM task WHERE id = ?`
 
 // wait waits for the end of a task. It first asks to be told, then looks, so that no end
-// slips through in between.
+// slips through in between. If another process may end the task, it looks again after each
+// change.
 func (a *App) wait(ctx context.Context, task int64) (outcome, error) {
 	told := a.waiters.add(task)
 	defer a.waiters.remove(task, told)
-	var out outcome
-	err := a.db.Reader().DB.QueryRowContext(ctx, readOutcome, task).Scan(&out.state, &out.result, &out.err)
-	if noRows(err) {
-		return out, ErrNotFound
-	}
-	if err != nil {
-		return out, fmt.Errorf("read task: %w", err)
-	}
-	if out.state.Final() {
-		return out, nil
-	}
-	select {
-	case out = <-told:
-		return out, nil
-	case <-ctx.Done():
-		return out, ctx.Err()
-	case <-a.waiters.closed:
-		return out, ErrClosed
+	for {
+		changed := a.elsewhere()
+		var out outcome
+		err := a.db.Reader().DB.QueryRowContext(ctx, readOutcome, task).Scan(&out.state, &out.result, &out.err)
+		switch {
+		case noRows(err):
+			return out, ErrNotFound
+		case err != nil:
+			return out, fmt.Errorf("read task: %w", err)
+		case out.state.Final():
+			return out, nil
+		}
+		select {
+		case out = <-told:
+			return out, nil
+		case <-changed:
+		case <-ctx.Done():
+			return out, ctx.Err()
+		case <-a.waiters.closed:
+			return out, ErrClosed
+		}
 	}
 }
 

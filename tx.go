@@ -2,16 +2,19 @@ package pulp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/uptrace/bun"
 )
 
 // Tx runs f in a transaction of the App's writer and commits it if f returns nil; when Tx
 // returns nil, it is on the disk. An error or a panic of f, or the end of ctx before the
-// commit, rolls everything back. The ctx given to f carries the App.
+// commit, rolls everything back. The ctx given to f carries the App. If another process keeps the
+// database locked, Tx returns ErrBusy, except in a task, which waits.
 //
 // Tasks dispatched in f start right after the commit if a worker is free. Called inside the f
 // of the same App, Tx returns ErrNestedTx; tx.BeginTx makes a savepoint.
@@ -59,7 +62,11 @@ func (a *App) inTx(ctx context.Context, f func(ctx context.Context, s *scope) er
 	outer, _ := ctx.Value(txKey).(*scope)
 	s := &scope{app: a, outer: outer}
 	ctx = context.WithValue(ctx, txKey, s)
-	if s.tx, err = a.db.Writer().BeginTx(ctx, nil); err != nil {
+	for err = ErrBusy; err == ErrBusy; {
+		s.tx, err = a.db.Writer().BeginTx(ctx, nil)
+		err = a.waitIfBusy(ctx, err)
+	}
+	if err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
 	s.open.Store(true)
@@ -78,6 +85,37 @@ func (a *App) inTx(ctx context.Context, f func(ctx context.Context, s *scope) er
 		do()
 	}
 	return nil
+}
+
+// waitIfBusy returns how a transaction began. But if another process keeps the database locked, a
+// task is to wait, so that no handler sees that: then it returns ErrBusy itself, after a pause.
+// Others get an error that wraps it.
+func (a *App) waitIfBusy(ctx context.Context, err error) error {
+	if !isBusy(err) {
+		return err
+	}
+	j := JobFrom(ctx)
+	if j == nil {
+		return fmt.Errorf("%w: %w", ErrBusy, err)
+	}
+	j.Log().Warn("a task waits for a process that keeps the database locked", "error", err)
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-a.waiters.closed:
+		return ErrClosed
+	case <-time.After(busyPause):
+		return ErrBusy
+	}
+}
+
+// busyPause is how long to wait after the database itself has waited.
+const busyPause = 10 * time.Millisecond
+
+// isBusy says that err is of another process, which keeps the database locked.
+func isBusy(err error) bool {
+	var b interface{ Busy() bool }
+	return errors.As(err, &b) && b.Busy()
 }
 
 // onCommit has do called after the commit. It must not block.

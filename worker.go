@@ -2,27 +2,18 @@ package pulp
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 )
 
-// The rhythm of a worker that has nothing to do, and of the rows of progress reports.
+// The rhythm of a process that has nothing to do, and of the rows of progress reports.
 const (
-	heartbeatEvery = 10 * time.Second
-	sweepEvery     = time.Minute
-	progressEvery  = 500 * time.Millisecond
-)
-
-const (
-	insertWorker = `INSERT INTO worker (pulp_id, name, versions, pulp_created, pulp_last_updated, last_heartbeat)
-VALUES (?1, ?2, ?3, ?4, ?4, ?4) RETURNING id`
-	beatWorker   = `UPDATE worker SET last_heartbeat = ?1, pulp_last_updated = ?1 WHERE id = ?2`
-	deleteWorker = `DELETE FROM worker WHERE id = ?`
+	sweepEvery    = time.Minute
+	progressEvery = 500 * time.Millisecond
 )
 
 // Run runs tasks until ctx ends. Then it claims no more, and lets those that run go on for
@@ -37,7 +28,7 @@ func (a *App) Run(ctx context.Context) error {
 	if a.cfg.Inline {
 		r := a.newRounds()
 		a.once.Do(func() { close(a.started) })
-		a.tend(ctx, p.worker, r)
+		a.keepHouse(ctx, r)
 		return nil
 	}
 	if p.slots == 0 {
@@ -46,6 +37,10 @@ func (a *App) Run(ctx context.Context) error {
 		return nil
 	}
 	worker, err := a.enroll(context.WithoutCancel(ctx))
+	for isBusy(err) && ctx.Err() == nil {
+		a.log.Warn("no task can run yet; it is tried again", "error", err)
+		worker, err = a.enroll(context.WithoutCancel(ctx))
+	}
 	if err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
@@ -63,16 +58,13 @@ func (a *App) Run(ctx context.Context) error {
 	r := a.newRounds()
 	a.once.Do(func() { close(a.started) })
 	tending, stop := context.WithCancel(context.WithoutCancel(ctx))
-	tended := make(chan struct{})
-	go func() {
-		defer close(tended)
-		a.tend(tending, worker, r)
-	}()
+	var house sync.WaitGroup
+	house.Go(func() { a.keepHouse(tending, r) })
 	<-ctx.Done()
 	left := p.drain(a.cfg.Drain)
 	stop()
-	<-tended
-	if err := a.leave(worker); err != nil {
+	house.Wait()
+	if err := a.leave(p.enrolled()); err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
 	if left > 0 {
@@ -85,45 +77,30 @@ func (a *App) Run(ctx context.Context) error {
 // readiness, or a test, waits for. It stays closed when Run has ended.
 func (a *App) Started() <-chan struct{} { return a.started }
 
-// enroll writes the row of a process that runs tasks. Its id is new each time.
-func (a *App) enroll(ctx context.Context) (worker int64, err error) {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "localhost"
+// keepHouse does what has to be done beside the tasks, until ctx ends.
+func (a *App) keepHouse(ctx context.Context, r *rounds) {
+	defer r.stop()
+	var all sync.WaitGroup
+	all.Go(func() { a.tend(ctx, r) })
+	all.Go(func() { a.keepLease(ctx, r.beat) })
+	if a.db.Shared() {
+		all.Go(func() { a.attend(ctx) })
 	}
-	b, err := json.Marshal(a.Versions())
-	if err != nil {
-		return 0, err
-	}
-	name := fmt.Sprintf("%d@%s", os.Getpid(), host)
-	row := a.db.Writer().DB.QueryRowContext(ctx, insertWorker, NewID(), name, string(b), a.now())
-	if err := row.Scan(&worker); err != nil {
-		return 0, fmt.Errorf("enroll worker: %w", err)
-	}
-	return worker, nil
-}
-
-func (a *App) leave(worker int64) error {
-	if _, err := a.db.Writer().DB.Exec(deleteWorker, worker); err != nil {
-		return fmt.Errorf("take leave of worker: %w", err)
-	}
-	return nil
+	all.Wait()
 }
 
 // tend does what has to be done from time to time, until ctx ends.
-func (a *App) tend(ctx context.Context, worker int64, r *rounds) {
-	defer r.stop()
+func (a *App) tend(ctx context.Context, r *rounds) {
 	var flush <-chan time.Time // nil while no report differs from its row
 	for {
 		var err error
 		select {
 		case <-ctx.Done():
 			return
-		case <-r.beat.rings:
-			r.beat.in(heartbeatEvery)
-			_, err = a.db.Writer().DB.ExecContext(ctx, beatWorker, a.now(), worker)
 		case <-r.sweep.rings:
 			r.sweep.in(sweepEvery)
+			err = a.sweep(ctx)
+		case <-a.pool.lost:
 			err = a.sweep(ctx)
 		case <-a.pool.due:
 			err = a.admitDue(ctx, r.due)

@@ -2,7 +2,6 @@ package pulp
 
 import (
 	"context"
-	"time"
 
 	"github.com/uptrace/bun"
 
@@ -30,12 +29,12 @@ func workerViews() *ViewSet[WorkerRecord] {
 			if err != nil {
 				return nil, Refuse("%s", err)
 			}
-			rule := "w.last_heartbeat > ?"
+			rule := aliveSQL
 			if yes.(bool) == missing {
-				rule = "w.last_heartbeat <= ?"
+				rule = "NOT " + aliveSQL
 			}
-			since := int64(TimeOf(FromContext(ctx).clock().Add(-heartbeatTTL).Truncate(time.Microsecond)))
-			return func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where(rule, since) }, nil
+			now := int64(FromContext(ctx).now())
+			return func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where(rule, now) }, nil
 		}
 	}
 	return &ViewSet[WorkerRecord]{

@@ -77,6 +77,8 @@ func kind(err error) (code int, text string) {
 		return http.StatusNotFound, "Not found."
 	case errors.Is(err, pulp.ErrConflict):
 		return http.StatusConflict, "The state of the object does not allow this."
+	case errors.Is(err, pulp.ErrBusy):
+		return http.StatusServiceUnavailable, "The database is busy. Try again."
 	case errors.Is(err, pulp.ErrClosed):
 		return http.StatusServiceUnavailable, "The server is shutting down."
 	case diskFull(err):

@@ -23,6 +23,7 @@ type DB struct {
 	dir, file string
 	lock      *dirLock
 	engine    *engine
+	watch     *watch
 	writer    *bun.DB
 	reader    *bun.DB
 	close     func() error
@@ -63,6 +64,11 @@ func (db *DB) open(path string) (err error) {
 	}
 	db.writer = bun.NewDB(openPool(&writer{db.engine}, 0), sqlitedialect.New())
 	db.reader = bun.NewDB(openPool(&readers{db.config, db.file}, db.readers), sqlitedialect.New())
+	if db.shared {
+		if db.watch, err = startWatch(db.config, db.file, db.engine.listeners.callAll); err != nil {
+			return err
+		}
+	}
 	core, err := fs.Sub(schema, "schema")
 	if err != nil {
 		return err
@@ -126,7 +132,7 @@ func (db *DB) Shared() bool { return db.shared }
 func (db *DB) Close() error { return db.close() }
 
 func (db *DB) shut() error {
-	var errs []error
+	errs := []error{db.watch.close()}
 	if db.writer != nil {
 		errs = append(errs, db.writer.Close())
 	}

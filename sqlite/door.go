@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"time"
@@ -47,15 +48,24 @@ func (d *door) letIn(ctx context.Context) {
 	}
 }
 
-// knock tells the other processes that this one waits, until leave is called.
-func (d *door) knock() (leave func(), err error) {
+// knock tells the other processes that this one waits, until leave is called. It reports false
+// if one of them is looking just now, and should be called again then: it does not wait for that
+// one, which may have been stopped there.
+func (d *door) knock() (known bool, err error) {
 	if d == nil {
-		return func() {}, nil
+		return true, nil
 	}
-	if err := waitLock(d.file, false); err != nil {
-		return nil, err
+	err = tryLock(d.file, false)
+	if errors.Is(err, errHeld) {
+		return false, nil
 	}
-	return func() { unlock(d.file) }, nil
+	return err == nil, err
+}
+
+func (d *door) leave() {
+	if d != nil {
+		unlock(d.file)
+	}
 }
 
 func (d *door) close() error {

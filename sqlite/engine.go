@@ -114,12 +114,14 @@ func (e *engine) beginBatch(ctx context.Context) error {
 	if !busy(err) {
 		return err
 	}
-	leave, err := e.door.knock()
-	if err != nil {
-		return err
-	}
-	defer leave()
+	defer e.door.leave()
+	known := false
 	for start := time.Now(); time.Since(start) < e.busyTimeout; {
+		if !known {
+			if known, err = e.door.knock(); err != nil {
+				return err
+			}
+		}
 		if err := pause(ctx, time.Millisecond); err != nil {
 			return err
 		}
@@ -127,7 +129,7 @@ func (e *engine) beginBatch(ctx context.Context) error {
 			return err
 		}
 	}
-	return fmt.Errorf("another process kept the write lock for %v: %w", e.busyTimeout, err)
+	return fmt.Errorf("%w, since %v: %w", ErrBusy, e.busyTimeout, err)
 }
 
 // exec runs a statement in the batch, without any context, and looks at what it did to the

@@ -25,9 +25,19 @@ var (
 	// engine's back. BeginTx, Commit and Rollback do that; SAVEPOINT, RELEASE and ROLLBACK
 	// TO are allowed.
 	ErrTxControl = errors.New("sqlite: transactions are controlled by BeginTx, Commit and Rollback, not by statements")
+	// ErrBusy says that a transaction did not begin, because another process kept SQLite's write
+	// lock for longer than [BusyTimeout]: that process is stopped, or writes for very long. The
+	// transaction may be tried again.
+	ErrBusy error = busyError{}
 	// ErrNewerSchema says that a newer program has migrated the database.
 	ErrNewerSchema = errors.New("database has a newer schema than this program knows")
 )
+
+// busyError is the type of ErrBusy. Its method tells those who do not know this package.
+type busyError struct{}
+
+func (busyError) Error() string { return "another process keeps the write lock" }
+func (busyError) Busy() bool    { return true }
 
 // busy says whether err is SQLite's answer to a lock that somebody else holds.
 func busy(err error) bool {

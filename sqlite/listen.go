@@ -12,7 +12,11 @@ import (
 // one that was not does not count as such. f must not block. Calling stop removes it.
 //
 // As on PostgreSQL, a channel is an identifier: NOTIFY Jobs and NOTIFY jobs are the same,
-// NOTIFY "Jobs" is another. A payload is refused. Other processes hear nothing.
+// NOTIFY "Jobs" is another. A payload is refused.
+//
+// Other processes hear nothing of that. But if the database is [Shared], f is also called with
+// the channel "", on a goroutine of the database, within about a quarter of a second of a commit
+// by any process, this one included: so that it can look what the others did.
 func (db *DB) Listen(f func(channel string)) (stop func()) {
 	return db.engine.listeners.add(f)
 }
@@ -35,6 +39,9 @@ func (l *listeners) remove(f *func(string)) {
 	defer l.mu.Unlock()
 	l.funcs = slices.DeleteFunc(slices.Clone(l.funcs), func(other *func(string)) bool { return other == f })
 }
+
+// callAll calls all functions with the channel "".
+func (l *listeners) callAll() { l.call([]string{""}) }
 
 func (l *listeners) call(channels []string) {
 	if len(channels) == 0 {

@@ -19,9 +19,6 @@ func tryLock(f *os.File, exclusive bool) error {
 	return err
 }
 
-// waitLock is tryLock that waits.
-func waitLock(f *os.File, exclusive bool) error { return flock(f, mode(exclusive)) }
-
 func unlock(f *os.File) error { return flock(f, unix.LOCK_UN) }
 
 func mode(exclusive bool) int {

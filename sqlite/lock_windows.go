@@ -21,9 +21,6 @@ func tryLock(f *os.File, exclusive bool) error {
 	return err
 }
 
-// waitLock is tryLock that waits.
-func waitLock(f *os.File, exclusive bool) error { return lockByte(f, exclusive, 0) }
-
 func unlock(f *os.File) error {
 	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, &windows.Overlapped{Offset: lockedByte})
 }

@@ -65,8 +65,9 @@ func Batch(callers int, d time.Duration) Option {
 	return func(c *config) { c.batchSize, c.batchTime = max(1, callers), d }
 }
 
-// Shared lets other processes open the same directory, if all of them say Shared. The
-// writers of all processes then take turns batch by batch.
+// Shared lets other processes of this machine open the same directory, if all of them say
+// Shared. The writers of all processes then take turns batch by batch, and four times a second
+// the database looks whether somebody has committed, see [DB.Listen].
 func Shared() Option { return func(c *config) { c.shared = true } }
 
 // Logger says where the engine writes its warnings. The default is [slog.Default].

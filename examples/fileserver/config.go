@@ -18,6 +18,7 @@ type config struct {
 	addr, data      string
 	tlsCert, tlsKey string
 	mirrors         mirrors
+	shared          bool
 	version         bool
 	password        string // of the user admin; empty leaves it as it is
 	log             *slog.Logger
@@ -33,6 +34,7 @@ func parse(args []string, out io.Writer) (config, error) {
 	flags.StringVar(&c.tlsCert, "tls-cert", "", "the `file` with the certificate, in PEM, to serve HTTPS")
 	flags.StringVar(&c.tlsKey, "tls-key", "", "the `file` with the certificate's private key, in PEM")
 	flags.Var(&c.mirrors, "mirror", "the `URL` of a manifest to mirror, sync and serve; may be given many times")
+	flags.BoolVar(&c.shared, "shared", false, "let other servers on this machine use the data directory, too, if all of them say -shared")
 	flags.BoolVar(&c.version, "version", false, "print the version and end")
 	err := flags.Parse(args)
 	switch {

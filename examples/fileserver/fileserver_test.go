@@ -86,6 +86,23 @@ func TestOneServerForEachDirectory(t *testing.T) {
 	require.Empty(t, third.out.String(), "no password was made up")
 }
 
+func TestServersShareADirectory(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := serving(t, nil, "-data", dir, "-shared")
+	second := serving(t, nil, "-data", dir, "-shared")
+	require.Empty(t, second.password, "there is one for both")
+	second.password = first.password
+	finish := first.halfRequest()
+	require.Equal(t, http.StatusCreated, finish())
+	require.Equal(t, 1, second.count("repositories/"))
+	require.Equal(t, 2, second.count("workers/?online=true"))
+
+	alone := launch(t, nil, "-addr", "127.0.0.1:0", "-data", dir)
+	require.Equal(t, 1, alone.code())
+	require.Contains(t, alone.log.String(), "start both with -shared")
+}
+
 func TestHTTPS(t *testing.T) {
 	t.Parallel()
 	cert, key := selfSigned(t)

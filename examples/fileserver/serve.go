@@ -30,7 +30,11 @@ func run(ctx context.Context, cfg config, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	db, err := sqlite.Open(cfg.data, sqlite.Logger(cfg.log))
+	options := []sqlite.Option{sqlite.Logger(cfg.log)}
+	if cfg.shared {
+		options = append(options, sqlite.Shared())
+	}
+	db, err := sqlite.Open(cfg.data, options...)
 	if err != nil {
 		return explainOpen(cfg, err)
 	}
@@ -158,7 +162,7 @@ func baseURL(cfg config, addr net.Addr) string {
 func explainOpen(cfg config, err error) error {
 	switch {
 	case errors.Is(err, sqlite.ErrLocked):
-		return fmt.Errorf("%w\nanother server runs on %s: stop it, or name another directory with -data", err, cfg.data)
+		return fmt.Errorf("%w\nanother server runs on %s: stop it, start both with -shared, or name another directory with -data", err, cfg.data)
 	case errors.Is(err, sqlite.ErrNewerSchema):
 		return err
 	}
