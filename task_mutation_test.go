@@ -82,7 +82,7 @@ func TestModelTestCatchesEachDroppedClause(t *testing.T) {
 	}
 	for _, m := range mutations {
 		t.Run(m.name, func(t *testing.T) {
-			out, err := mutate(t, m, "^TestTasksAreUnblockedAsPulpDoes$")
+			out, err := mutate(t, m, "^TestTasksFollowTheModel$")
 			require.Error(t, err, "the model test did not notice")
 			require.Contains(t, out, "--- FAIL", out)
 		})
