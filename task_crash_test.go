@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gopulp/pulp"
+	"github.com/gopulp/pulp/pulptest"
 )
 
 // crashPoint tells a child process where to kill itself: "point/3" is the third time.
@@ -88,7 +89,7 @@ func crash(t *testing.T, dir, point string) bool {
 func TestProcessMayBeKilledAtAnyPoint(t *testing.T) {
 	t.Parallel()
 	points := []string{"commit/9", "committed/9", "end recorded/3", "end freed/3", "admitted/1", "attempt ended/1"}
-	if os.Getenv(heavy) == "1" {
+	if pulptest.Heavy() {
 		points = nil
 		for _, name := range []string{"commit", "committed", "end recorded", "end freed", "admitted", "attempt ended"} {
 			for _, nth := range []int{1, 2, 3, 5, 8, 13, 21, 34, 55} {
@@ -99,7 +100,7 @@ func TestProcessMayBeKilledAtAnyPoint(t *testing.T) {
 	for _, point := range points {
 		t.Run(point, func(t *testing.T) {
 			dir := t.TempDir()
-			if killed := crash(t, dir, point); os.Getenv(heavy) != "1" {
+			if killed := crash(t, dir, point); !pulptest.Heavy() {
 				require.True(t, killed, "it did not come there")
 			}
 			checkAfterCrash(t, dir)

@@ -1,15 +1,16 @@
 package pulp_test
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
-
-	"github.com/gopulp/pulp"
 )
 
 // A drawer has rapid choose, which finds the shortest way to a failure.
@@ -69,19 +70,13 @@ func (m *ruleMachine) drain() {
 // A die chooses by chance, and gives up at the first failure.
 type die struct {
 	*rand.Rand
-	said []string
+	wrong string
 }
 
-func (d *die) choose(n int, what string) int {
-	k := d.IntN(n)
-	d.said = append(d.said, fmt.Sprintf("%s %d", what, k))
-	return k
-}
+func (d *die) choose(n int, _ string) int { return d.IntN(n) }
 
-func (d *die) Errorf(format string, args ...any) {
-	d.said = append(d.said, fmt.Sprintf(format, args...))
-}
-func (d *die) FailNow() { panic(d) }
+func (d *die) Errorf(format string, args ...any) { d.wrong += fmt.Sprintf(format, args...) }
+func (d *die) FailNow()                          { panic(d) }
 
 // play has the machine do so many steps and come to an end.
 func (m *ruleMachine) play(c chooser, steps int) {
@@ -95,4 +90,40 @@ func (m *ruleMachine) play(c chooser, steps int) {
 	m.drain()
 }
 
-var _ = pulp.Waiting
+// gamesToPlay says how many games a test plays, for a search that takes as long as one likes.
+const gamesToPlay = "PULP_TEST_GAMES"
+
+func TestModelHoldsForManyGames(t *testing.T) {
+	t.Parallel()
+	n, err := strconv.ParseUint(cmp.Or(os.Getenv(gamesToPlay), "20"), 10, 64)
+	require.NoError(t, err)
+	m := newRuleMachine(t, nil)
+	for seed := range n {
+		require.Empty(t, m.suspect(seed, 40), "seed %d", seed)
+	}
+}
+
+// suspect plays one game by chance, and returns what was found to be wrong.
+func (m *ruleMachine) suspect(seed uint64, steps int) (wrong string) {
+	d := &die{Rand: rand.New(rand.NewPCG(seed, 0))}
+	defer func(host testing.TB) {
+		m.host, m.taskHost.t = host, host
+		if p := recover(); p != nil && p != d {
+			panic(p)
+		}
+		wrong = d.wrong
+	}(m.host)
+	m.host = accuser{m.host, d}
+	m.taskHost.t = m.host
+	m.play(d, steps)
+	return
+}
+
+// An accuser fails the game instead of the test.
+type accuser struct {
+	testing.TB
+	*die
+}
+
+func (a accuser) Errorf(format string, args ...any) { a.die.Errorf(format, args...) }
+func (a accuser) FailNow()                          { a.die.FailNow() }

@@ -3,6 +3,7 @@ package pulp
 import (
 	"context"
 	"fmt"
+	"maps"
 )
 
 // Step makes a test the only worker: tasks are claimed and ended one by one, by ClaimTask,
@@ -35,12 +36,15 @@ func (a *App) ClaimTask(ctx context.Context, id ID) (j *Job, err error) {
 	return j, err
 }
 
-// ClaimNext claims what a worker would claim; nil if there is nothing.
-func (a *App) ClaimNext(ctx context.Context) (j *Job, err error) {
+// ClaimNext claims what a worker would claim; nil if there is nothing. If undo is not nil, it
+// is undone.
+func (a *App) ClaimNext(ctx context.Context, undo error) (j *Job, err error) {
 	a.pool.open = true
 	defer func() { a.pool.open = false }()
 	err = a.inTx(ctx, func(ctx context.Context, s *scope) (err error) {
-		j, err = a.pool.pop(ctx, s)
+		if j, err = a.pool.pop(ctx, s); err == nil {
+			err = undo
+		}
 		return err
 	})
 	return j, err
@@ -84,6 +88,14 @@ func (a *App) Ghost(j *Job) *Job {
 // FlushProgress is what Run does when reports have changed.
 func (a *App) FlushProgress(ctx context.Context) error { return a.flushProgress(ctx) }
 
+// FlushGhost writes the reports of a task, whoever has it.
+func (a *App) FlushGhost(ctx context.Context, j *Job) error {
+	return a.inTx(ctx, func(ctx context.Context, s *scope) error {
+		_, err := j.flushProgress(ctx, s.tx)
+		return err
+	})
+}
+
 // MendInVain does to a task what the sweep does to one that is not in order, and what recovery
 // does to an attempt that was lost.
 func (a *App) MendInVain(ctx context.Context, id ID, attempt int) error {
@@ -94,13 +106,13 @@ func (a *App) MendInVain(ctx context.Context, id ID, attempt int) error {
 		if err := row.Scan(&t.id, &message, &t.name, &t.reserved.exclusive, &t.reserved.shared, &t.reserved.limits, &t.reserved.ticket); err != nil {
 			return err
 		}
-		for _, mend := range []func(context.Context, *scope, any) error{a.dropStray, a.unblockStray, a.listStray} {
-			if err := mend(ctx, s, t.id); err != nil {
+		if message != nil {
+			if err := a.dropMessage(ctx, s, *message); err != nil {
 				return err
 			}
 		}
-		if message != nil {
-			if err := a.dropMessage(ctx, s, *message); err != nil {
+		for _, mend := range []func(context.Context, *scope, any) error{a.dropStray, a.unblockStray, a.listStray} {
+			if err := mend(ctx, s, t.id); err != nil {
 				return err
 			}
 		}
@@ -109,4 +121,15 @@ func (a *App) MendInVain(ctx context.Context, id ID, attempt int) error {
 		}
 		return nil
 	})
+}
+
+// TaskStatements are all statements that move tasks, by name.
+func TaskStatements() map[string]string {
+	all := map[string]string{
+		"running": running, "drawTicket": drawTicket, "pauseType": pauseType, "resumeType": resumeType,
+		"deleteStray": deleteStray, "isStray": isStray, "isListed": isListed,
+	}
+	maps.Copy(all, HotStatements())
+	maps.Copy(all, SweepStatements())
+	return all
 }

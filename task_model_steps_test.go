@@ -38,7 +38,7 @@ type ruleStep struct {
 // ruleSteps are all steps; those that occur twice are done twice as often.
 var ruleSteps = []ruleStep{
 	{"dispatch", (*ruleMachine).dispatch}, {"dispatch another", (*ruleMachine).dispatch}, {"dispatch a third", (*ruleMachine).dispatch},
-	{"claim", (*ruleMachine).claim}, {"claim next", (*ruleMachine).claimNext}, {"claim another", (*ruleMachine).claimNext},
+	{"claim", (*ruleMachine).claim}, {"claim in vain", (*ruleMachine).claimInVain}, {"claim next", (*ruleMachine).claimNext}, {"claim another", (*ruleMachine).claimNext},
 	{"finish", (*ruleMachine).finish}, {"finish another", (*ruleMachine).finish}, {"finish a third", (*ruleMachine).finish},
 	{"cancel", (*ruleMachine).cancel}, {"cancel group", (*ruleMachine).cancelGroup},
 	{"write", (*ruleMachine).write}, {"haunt", (*ruleMachine).haunt},
@@ -183,6 +183,18 @@ func (m *ruleMachine) claim() bool {
 	return true
 }
 
+// claimInVain tries to claim a task that does not wait, or is held back.
+func (m *ruleMachine) claimInVain() bool {
+	t := m.pick(func(t *modelTask) bool { return t.state != pulp.Waiting || !t.due.IsZero() })
+	if t == nil {
+		return false
+	}
+	j, err := m.ClaimTask(context.Background(), t.id)
+	m.ok(err)
+	require.Nil(m.chooser, j)
+	return true
+}
+
 func (m *ruleMachine) started(t *modelTask, j *pulp.Job) {
 	if j != nil {
 		t.job, t.state = j, pulp.Running
@@ -195,7 +207,12 @@ func (m *ruleMachine) started(t *modelTask, j *pulp.Job) {
 // list together, the oldest.
 func (m *ruleMachine) claimNext() bool {
 	ready := m.ready()
-	j, err := m.ClaimNext(context.Background())
+	if m.one(4, "undo") {
+		_, err := m.ClaimNext(context.Background(), errFailed)
+		require.ErrorIs(m.chooser, err, errFailed)
+		return true
+	}
+	j, err := m.ClaimNext(context.Background(), nil)
 	m.ok(err)
 	require.Equal(m.chooser, len(ready) == 0, j == nil, "somebody is claimed if and only if somebody is ready")
 	if j == nil {
@@ -352,6 +369,9 @@ func (m *ruleMachine) haunt() bool {
 	ctx := context.Background()
 	j.OnFinish(insertEffect)
 	j.Progress("ghost", "Working", 1)
+	reports := m.rows("progress_report")
+	m.ok(m.FlushGhost(ctx, j))
+	require.Equal(m.chooser, reports, m.rows("progress_report"))
 	for _, err := range []error{j.Tx(ctx, insertEffect), j.CleanUp(insertEffect), m.EndTask(ctx, j, nil), m.EndTask(ctx, j, errFailed), m.AbortTask(ctx, j)} {
 		require.ErrorIs(m.chooser, err, pulp.ErrLost)
 	}
@@ -438,6 +458,8 @@ func (m *ruleMachine) kill() bool {
 
 // sweepInVain sweeps where nothing is wrong, and mends tasks that are in order.
 func (m *ruleMachine) sweepInVain() bool {
+	messages := m.rows("goqite")
+	defer func() { require.Equal(m.chooser, messages, m.rows("goqite")) }()
 	m.ok(m.Sweep(context.Background()))
 	if t := m.pick(func(*modelTask) bool { return true }); t != nil {
 		attempt := t.attempts - 1 // which was lost, and ended since

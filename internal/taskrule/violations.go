@@ -108,6 +108,7 @@ func (r row) wrong() (wrong []string) {
 	say(r.ended != r.final(), "finished_at does not go with the state")
 	say(running && (!r.owned || !r.begun || !r.unblocked || r.attempt == 0), "runs without a worker, a start, an attempt or a permission")
 	say(r.state == "waiting" && (r.owned || r.begun), "waits, and has a worker or a start")
+	say((r.state == "completed" || r.state == "failed") && !r.begun, "has ended, but never begun")
 	say(r.held && r.state != "waiting", "is held back, but does not wait")
 	say(r.held && r.unblocked, "is held back and unblocked")
 	say(r.message && r.state != "waiting", "does not wait, but names a message")
