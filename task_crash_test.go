@@ -78,12 +78,18 @@ func crash(t *testing.T, dir, point string) bool {
 	if err == nil {
 		return false
 	}
+	requireKilled(t, err, string(out))
+	return true
+}
+
+// requireKilled says that a process ended by being killed, not by itself.
+func requireKilled(t *testing.T, err error, said string) {
+	t.Helper()
 	var exit *exec.ExitError
 	require.ErrorAs(t, err, &exit)
 	if runtime.GOOS != "windows" { // where a killed process has just an exit code
-		require.True(t, exit.Sys().(syscall.WaitStatus).Signaled(), string(out))
+		require.True(t, exit.Sys().(syscall.WaitStatus).Signaled(), said)
 	}
-	return true
 }
 
 func TestProcessMayBeKilledAtAnyPoint(t *testing.T) {
