@@ -1,7 +1,6 @@
 package pulp_test
 
 import (
-	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -73,6 +72,8 @@ type die struct {
 	wrong string
 }
 
+func newDie(seed uint64) *die { return &die{Rand: rand.New(rand.NewPCG(seed, 0))} }
+
 func (d *die) choose(n int, _ string) int { return d.IntN(n) }
 
 func (d *die) Errorf(format string, args ...any) { d.wrong += fmt.Sprintf(format, args...) }
@@ -93,19 +94,27 @@ func (m *ruleMachine) play(c chooser, steps int) {
 // gamesToPlay says how many games a test plays, for a search that takes as long as one likes.
 const gamesToPlay = "PULP_TEST_GAMES"
 
+// games is how many are played.
+func games(t *testing.T, normally uint64) uint64 {
+	if os.Getenv(gamesToPlay) == "" {
+		return normally
+	}
+	n, err := strconv.ParseUint(os.Getenv(gamesToPlay), 10, 64)
+	require.NoError(t, err)
+	return n
+}
+
 func TestModelHoldsForManyGames(t *testing.T) {
 	t.Parallel()
-	n, err := strconv.ParseUint(cmp.Or(os.Getenv(gamesToPlay), "20"), 10, 64)
-	require.NoError(t, err)
 	m := newRuleMachine(t, nil)
-	for seed := range n {
+	for seed := range games(t, 20) {
 		require.Empty(t, m.suspect(seed, 40), "seed %d", seed)
 	}
 }
 
 // suspect plays one game by chance, and returns what was found to be wrong.
 func (m *ruleMachine) suspect(seed uint64, steps int) (wrong string) {
-	d := &die{Rand: rand.New(rand.NewPCG(seed, 0))}
+	d := newDie(seed)
 	defer func(host testing.TB) {
 		m.host, m.taskHost.t = host, host
 		if p := recover(); p != nil && p != d {

@@ -2,6 +2,7 @@ package pulp_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,8 +32,8 @@ func (m mutation) apply(text string) string {
 	return strings.ReplaceAll(text, m.old, m.new)
 }
 
-// games is how many times the machine plays with a mutation before it is said to have missed it.
-const games = 2000
+// chances is how many games a mutation has to survive to be said to be missed.
+const chances = 2000
 
 func TestEachMutationChangesAStatementThatStaysOne(t *testing.T) {
 	t.Parallel()
@@ -88,7 +89,7 @@ func TestModelFindsEachDroppedClause(t *testing.T) {
 			t.Parallel()
 			m := newRuleMachine(t, func(db pulp.Database) pulp.Database { return rewrite(t, db, mutant.apply) })
 			found := ""
-			for seed := uint64(0); seed < games && found == ""; seed++ {
+			for seed := uint64(0); seed < chances && found == ""; seed++ {
 				found = m.suspect(seed, 40)
 			}
 			require.NotEmpty(t, found, "the model did not notice")
@@ -97,38 +98,69 @@ func TestModelFindsEachDroppedClause(t *testing.T) {
 	}
 }
 
-// A codeMutation drops a step of the code around the statements.
-type codeMutation struct{ name, file, old, new string }
+// A codeMutation drops a step of the code around the statements; MUTATED in it says whether it is
+// the one at work.
+type codeMutation struct{ test, name, file, old, new string }
+
+// The tests that must find a codeMutation.
+const (
+	oneWorker  = "TestModelHoldsForManyGames"
+	twoWorkers = "TestWorkersDoWhatTheyShouldAtOnce"
+)
+
+// mutantAtWork names the mutation for a program that has them all.
+const mutantAtWork = "PULP_TEST_MUTANT"
 
 func TestModelFindsEachDroppedStep(t *testing.T) {
 	if !pulptest.Heavy() {
-		t.Skip("compiles a program for each; set PULP_TEST_HEAVY=1")
+		t.Skip("compiles a program; set PULP_TEST_HEAVY=1")
 	}
 	t.Parallel()
+	program := filepath.Join(t.TempDir(), "mutants")
+	out, err := exec.Command("go", "test", "-c", "-vet=off", "-overlay", overlay(t), "-o", program, ".").CombinedOutput()
+	require.NoError(t, err, string(out))
+	run := func(m codeMutation) (string, error) {
+		cmd := exec.Command(program, "-test.run=^"+m.test+"$", "-test.timeout=120s")
+		cmd.Env = append(os.Environ(), gamesToPlay+"="+strconv.Itoa(chances), mutantAtWork+"="+m.name)
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
 	for _, m := range codeMutations {
 		t.Run(m.name, func(t *testing.T) {
-			out, err := mutate(t, m)
+			t.Parallel()
+			said, err := run(m)
 			require.Error(t, err, "the model did not notice")
-			require.Contains(t, out, "--- FAIL", out)
+			require.Contains(t, said, "--- FAIL", said)
 		})
 	}
 }
 
-// mutate runs the machine in a program with one piece of the code replaced.
-func mutate(t *testing.T, m codeMutation) (string, error) {
-	text, err := os.ReadFile(m.file)
-	require.NoError(t, err)
+// overlay makes the file that has a compiler see the code with all mutations in it.
+func overlay(t *testing.T) string {
 	dir := t.TempDir()
-	changed := filepath.Join(dir, m.file)
-	require.NoError(t, os.WriteFile(changed, []byte(strings.Replace(string(text), m.old, m.new, 1)), 0o600))
-	original, err := filepath.Abs(m.file)
+	here, err := os.Getwd()
 	require.NoError(t, err)
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {original: changed}})
+	replace := map[string]string{}
+	put := func(file, text string) {
+		replace[filepath.Join(here, file)] = filepath.Join(dir, file)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600))
+	}
+	put("mutated.go", fmt.Sprintf("package pulp\n\nimport \"os\"\n\nfunc mutated(name string) bool { return os.Getenv(%q) == name }\n", mutantAtWork))
+	texts := map[string]string{}
+	for _, m := range codeMutations {
+		if texts[m.file] == "" {
+			b, err := os.ReadFile(m.file)
+			require.NoError(t, err)
+			texts[m.file] = string(b)
+		}
+		texts[m.file] = strings.Replace(texts[m.file], m.old, strings.ReplaceAll(m.new, "MUTATED", fmt.Sprintf("mutated(%q)", m.name)), 1)
+	}
+	for file, text := range texts {
+		put(file, text)
+	}
+	b, err := json.Marshal(map[string]any{"Replace": replace})
 	require.NoError(t, err)
 	list := filepath.Join(dir, "overlay.json")
-	require.NoError(t, os.WriteFile(list, overlay, 0o600))
-	cmd := exec.Command("go", "test", "-overlay", list, "-count=1", "-vet=off", "-timeout=120s", "-run=^TestModelHoldsForManyGames$", ".")
-	cmd.Env = append(os.Environ(), gamesToPlay+"="+strconv.Itoa(games))
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	require.NoError(t, os.WriteFile(list, b, 0o600))
+	return list
 }

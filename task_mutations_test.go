@@ -5,7 +5,8 @@ package pulp_test
 // Not in the list is what changes nothing that anybody could see. The worker in the conditions
 // of a fence: an attempt's number is never given twice, so it alone tells attempts apart; the
 // worker is there for whoever reads the rows. What only saves work: the lower bound of sharers
-// in release, and the modes in anyWaits.
+// in release, and the modes in anyWaits. What a later step of the same sweep does once more: to
+// free what a lost task reserved.
 var sqlMutations = []mutation{
 	{"insert ignores exclusive", "insertTask", "json_each(?1) w", "json_each('[]') w"},
 	{"insert ignores shared", "insertTask", "json_each(?2) w", "json_each('[]') w"},
@@ -145,20 +146,33 @@ var sqlMutations = []mutation{
 	{"nothing is resumed", "resumeType", "name = ?", "name = 'x' || ?"},
 }
 
-// codeMutations are steps of the code around them.
+// codeMutations are steps of the code around them. Those of the first part are for the model of
+// one worker, those of the second for that of two.
 var codeMutations = []codeMutation{
-	{"the wrong one moves up in a limit", "release.go", "l.number, n-1)", "l.number, n)"},
-	{"admission reserves nothing", "due.go", "a.reserve(ctx, s.tx, t.id, t.reserved)", "a.reserve(ctx, s.tx, t.id, reserved{exclusive: noResources, shared: noResources, limits: noResources})"},
-	{"admission unblocks nobody", "due.go", "return a.unblockStray(ctx, s, t.id)", "return nil"},
-	{"a retry keeps its reservations", "retry.go", "freed, rest, err = a.free(ctx, s.tx, j.id, j.reserved); err != nil", "err != nil"},
-	{"a crash loses the place", "recover.go", "ready, err := a.requeue(ctx, s, t.id, t.attempt)", "ready, err := []released(nil), error(nil)"},
-	{"a canceled task stays on the list", "cancel.go", "if message != nil {", "if false {"},
-	{"a canceled task stays in line", "cancel.go", "freed, rest, err := a.free(ctx, s.tx, task, r)", "freed, rest, err := []released(nil), false, error(nil)"},
-	{"the end is not fenced", "finish.go", "if err != nil || state == Canceling {", "if err != nil {"},
-	{"a failed end keeps its writes", "tx.go", "\"ROLLBACK TO pulp_task\"", "\"SELECT 1\""},
-	{"a rollback leaves the list for empty", "tx.go", "s.app.ready.doubt()", ""},
-	{"writes after the cancel", "job.go", "err := j.fenced(ctx, f, Running)", "err := j.fenced(ctx, f, Running, Canceling)"},
-	{"a lost task blocks for ever", "recover.go", "freed, _, err := a.free(ctx, s.tx, t.id, t.reserved)", "freed, err := []released(nil), error(nil)"},
-	{"the sweep trusts the rows of its own worker", "recover.go", "if !enrolled || a.live.job(t.id) == nil {", "if !enrolled {"},
-	{"retries never end", "retry.go", "retry.Attempts > attempts", "retry.Attempts > 1"},
+	{oneWorker, "the wrong one moves up in a limit", "release.go", "l.number, n-1)", "l.number, n-1+map[bool]int{true: 1}[MUTATED])"},
+	{oneWorker, "admission reserves nothing", "due.go", "if err := a.reserve(ctx, s.tx, t.id, t.reserved)", "if MUTATED {\n} else if err := a.reserve(ctx, s.tx, t.id, t.reserved)"},
+	{oneWorker, "admission unblocks nobody", "due.go", "return a.unblockStray(ctx, s, t.id)", "if MUTATED {\nreturn nil\n}\nreturn a.unblockStray(ctx, s, t.id)"},
+	{oneWorker, "a retry keeps its reservations", "retry.go", "if freed, rest, err = a.free(", "if MUTATED {\n} else if freed, rest, err = a.free("},
+	{oneWorker, "a crash loses the place", "recover.go", "ready, err := a.requeue(ctx, s, t.id, t.attempt)", "if MUTATED {\nreturn false, nil\n}\nready, err := a.requeue(ctx, s, t.id, t.attempt)"},
+	{oneWorker, "the sweep trusts the rows of its own worker", "recover.go", "a.live.job(t.id) == nil {", "a.live.job(t.id) == nil && !MUTATED {"},
+	{oneWorker, "a canceled task stays on the list", "cancel.go", "if message != nil {", "if message != nil && !MUTATED {"},
+	{oneWorker, "a canceled task stays in line", "cancel.go", "freed, rest, err := a.free(", "if MUTATED {\nr = reserved{exclusive: noResources, shared: noResources, limits: noResources}\n}\nfreed, rest, err := a.free("},
+	{oneWorker, "the end is not fenced", "finish.go", "if err != nil || state == Canceling {", "if err != nil || state == Canceling && !MUTATED {"},
+	{oneWorker, "a failed end keeps its writes", "tx.go", `"ROLLBACK TO pulp_task"`, `map[bool]string{true: "SELECT 1", false: "ROLLBACK TO pulp_task"}[MUTATED]`},
+	{oneWorker, "a rollback leaves the list for empty", "tx.go", "s.app.ready.doubt()", "if !MUTATED {\ns.app.ready.doubt()\n}"},
+	{oneWorker, "a canceled task writes on", "job.go", "err := j.fenced(ctx, f, Running)", "err := j.fenced(ctx, f, map[bool][]State{false: {Running}, true: {Running, Canceling}}[MUTATED]...)"},
+	{oneWorker, "retries never end", "retry.go", "retry.Attempts > attempts", "retry.Attempts > map[bool]int{true: 1, false: attempts}[MUTATED]"},
+
+	{twoWorkers, "nobody is woken after a dispatch", "dispatch.go", "		s.onCommit(wake)\n", "		if !MUTATED {\ns.onCommit(wake)\n}\n"},
+	{twoWorkers, "nobody is notified", "dispatch.go", "d.tx.Tx.ExecContext(ctx, notifyTask)", "d.tx.Tx.ExecContext(ctx, map[bool]string{true: \"SELECT 1\", false: notifyTask}[MUTATED])"},
+	{twoWorkers, "a slot is lost with a rollback", "pool.go", "	s.onRollback(p.give)\n", "	if !MUTATED {\ns.onRollback(p.give)\n}\n"},
+	{twoWorkers, "a slot is lost when a task is blocked", "dispatch.go", "		if !given {", "		if !given && !MUTATED {"},
+	{twoWorkers, "a slot does not look before it is free", "pool.go", "if p.open && p.free >= 0 && !p.app.ready.isEmpty() {", "if p.open && p.free >= 0 && !p.app.ready.isEmpty() && !MUTATED {"},
+	{twoWorkers, "the list is held for empty", "queue.go", "q.empty.Store(false)\n	body", "if !MUTATED {\nq.empty.Store(false)\n}\n	body"},
+	{twoWorkers, "the released overtake", "claim.go", "straight := a.ready.isEmpty()", "straight := a.ready.isEmpty() || MUTATED"},
+	{twoWorkers, "the dispatched overtake", "dispatch.go", "d.app.ready.isEmpty() && d.app.pool.take()", "(MUTATED || d.app.ready.isEmpty()) && d.app.pool.take()"},
+	{twoWorkers, "nobody looks after a resumption", "pause.go", "	a.pool.wake()\n", "	if !MUTATED {\na.pool.wake()\n}\n"},
+	{twoWorkers, "the sweep wakes nobody", "sweep.go", "	a.pool.wake()\n", "	if !MUTATED {\na.pool.wake()\n}\n"},
+	{twoWorkers, "a canceled handler goes on", "cancel.go", "j.cancel(ErrCanceled)", "if !MUTATED {\nj.cancel(ErrCanceled)\n}"},
+	{twoWorkers, "the alarm does not ring", "due.go", "	next.arm(a.clock())\n", "	if !MUTATED {\nnext.arm(a.clock())\n}\n"},
 }

@@ -53,7 +53,7 @@ func newMeter(t *testing.T, backlog, finished int) *meter {
 		<-m.end
 		return n, nil
 	}}
-	m.App, err = pulp.Open(t.Context(), m.db, pulp.Config{Parts: []pulp.Part{m.task}, Workers: 1, TaskRetention: -1, Logger: slog.New(slog.DiscardHandler)})
+	m.App, err = pulp.Open(t.Context(), m.db, pulp.Config{Parts: []pulp.Part{m.task}, Workers: 1, TaskRetention: -1, OrphanProtection: -1, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	m.dispatch(pulp.Exclusive(pulp.Name("r")), pulp.Shared(pulp.Name("s")))
 	for _, fill := range []struct {

@@ -61,7 +61,7 @@ func (s *sufferer) open(dir string) (err error) {
 		return err
 	}
 	s.App, err = pulp.Open(s.t.Context(), s.db, pulp.Config{
-		Parts: s.parts, Workers: 2, Logger: slog.New(slog.DiscardHandler), AdminPassword: "password",
+		Parts: s.parts, Workers: 2, Logger: slog.New(slog.DiscardHandler), AdminPassword: "password", OrphanProtection: -1,
 	})
 	return err
 }

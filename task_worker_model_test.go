@@ -1,0 +1,313 @@
+package pulp_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/uptrace/bun"
+
+	"github.com/gopulp/pulp"
+	"github.com/gopulp/pulp/internal/taskrule"
+)
+
+// A chore is a task of a workMachine. Its handler runs until the machine lets it end.
+type chore struct {
+	number   int
+	id       pulp.ID
+	task     *pulp.Task[int, int]
+	wants    taskrule.Task
+	priority int
+	ready    bool // before the last step
+	starts   int
+	exit     chan error // while it runs
+}
+
+// A workMachine does things to an App with two workers, in a bubble: after each step it waits
+// until nobody moves any more, and looks at what the workers have come to.
+type workMachine struct {
+	*taskHost
+	chooser
+	sturdy, once *pulp.Task[int, int]
+	paused       bool
+	steps        []func(*workMachine)
+
+	mu     sync.Mutex
+	chores []*chore
+	begun  []*chore // since the last step
+}
+
+const workers = 2
+
+func newWorkMachine(t testing.TB, wrap func(pulp.Database) pulp.Database) *workMachine {
+	m := &workMachine{steps: workSteps}
+	m.sturdy = &pulp.Task[int, int]{Name: "sturdy", Retry: pulp.Retry{Attempts: attempts}, Run: m.work}
+	m.once = &pulp.Task[int, int]{Name: "once", Run: m.work}
+	var db pulp.Database = openDatabase(t, t.TempDir())
+	if wrap != nil {
+		db = wrap(db)
+	}
+	m.taskHost = hostOn(t, db, pulp.Config{
+		Parts: []pulp.Part{m.sturdy, m.once}, Workers: workers, Drain: time.Second, TaskRetention: -1, OrphanProtection: -1,
+	})
+	return m
+}
+
+// work is the handler of all chores.
+func (m *workMachine) work(ctx context.Context, _ *pulp.Job, n int) (int, error) {
+	m.mu.Lock()
+	c := m.chores[n]
+	c.starts++
+	c.exit = make(chan error)
+	m.begun = append(m.begun, c)
+	m.mu.Unlock()
+	defer func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		c.exit = nil
+	}()
+	select {
+	case err := <-c.exit:
+		return n, err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// with returns the chores that fit.
+func (m *workMachine) with(fits func(*chore) bool) (some []*chore) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.chores {
+		if fits(c) {
+			some = append(some, c)
+		}
+	}
+	return some
+}
+
+func atWork(c *chore) bool { return c.exit != nil }
+
+// workSteps are what the machine does; each is done as often as it is named.
+var workSteps = []func(*workMachine){
+	(*workMachine).dispatch, (*workMachine).dispatch, (*workMachine).dispatch, (*workMachine).dispatch,
+	(*workMachine).end, (*workMachine).end, (*workMachine).end, (*workMachine).cancel, (*workMachine).pause, (*workMachine).pass,
+	(*workMachine).restart, (*workMachine).numb,
+}
+
+// dispatch dispatches a chore, in a transaction that the App sees or in one of the caller's own,
+// and perhaps undoes it.
+func (m *workMachine) dispatch() {
+	c := &chore{task: []*pulp.Task[int, int]{m.sturdy, m.once}[m.choose(2, "type")], priority: m.choose(3, "priority")}
+	options := []pulp.DispatchOption{pulp.Priority(c.priority)}
+	for _, name := range []string{"a", "b", "c"} {
+		switch m.choose(6, name) {
+		case 5:
+			c.wants.Exclusive, options = append(c.wants.Exclusive, name), append(options, pulp.Exclusive(pulp.Name(name)))
+		case 4, 3:
+			c.wants.Shared, options = append(c.wants.Shared, name), append(options, pulp.Shared(pulp.Name(name)))
+		}
+	}
+	switch m.choose(6, "option") {
+	case 0:
+		options = append(options, pulp.After(2*time.Second))
+	case 1:
+		options = append(options, pulp.AtOnce())
+	}
+	m.mu.Lock()
+	c.number = len(m.chores)
+	m.chores = append(m.chores, c)
+	m.mu.Unlock()
+	ctx, undo := context.Background(), m.choose(5, "undo") == 0
+	if m.choose(4, "own") > 0 {
+		err := m.Tx(ctx, func(ctx context.Context, tx bun.Tx) error {
+			return cmpError(m.put(ctx, tx, c, options), undo)
+		})
+		require.Equal(m.chooser, undo, errors.Is(err, errFailed), err)
+		return
+	}
+	tx, err := m.DB().Writer().BeginTx(ctx, nil)
+	require.NoError(m.chooser, err)
+	defer tx.Rollback()
+	require.NoError(m.chooser, m.put(m.With(ctx), tx, c, options))
+	if !undo {
+		require.NoError(m.chooser, tx.Commit())
+	}
+}
+
+func cmpError(err error, undo bool) error {
+	if err == nil && undo {
+		return errFailed
+	}
+	return err
+}
+
+func (m *workMachine) put(ctx context.Context, tx bun.Tx, c *chore, options []pulp.DispatchOption) error {
+	ticket, err := c.task.Dispatch(ctx, tx, c.number, options...)
+	if err == nil {
+		c.id = ticket.ID
+	}
+	return err
+}
+
+// end lets a chore end.
+func (m *workMachine) end() {
+	if some := m.with(atWork); len(some) > 0 {
+		some[m.choose(len(some), "chore")].exit <- []error{nil, nil, errFailed}[m.choose(3, "how")]
+	}
+}
+
+func (m *workMachine) cancel() {
+	if some := m.with(func(*chore) bool { return true }); len(some) > 0 {
+		err := m.Cancel(context.Background(), some[m.choose(len(some), "chore")].id)
+		if !errors.Is(err, pulp.ErrConflict) && !errors.Is(err, pulp.ErrNotFound) {
+			require.NoError(m.chooser, err)
+		}
+	}
+}
+
+func (m *workMachine) pause() {
+	change := m.Pause
+	if m.paused = !m.paused; !m.paused {
+		change = m.Resume
+	}
+	require.NoError(m.chooser, change(context.Background(), "sturdy"))
+}
+
+func (m *workMachine) pass() { time.Sleep(time.Duration(1+m.choose(5, "seconds")) * time.Second) }
+
+// restart ends Run, which aborts what runs, and begins it anew.
+func (m *workMachine) restart() {
+	require.NoError(m.chooser, m.stop())
+	m.begun = nil
+	m.run()
+}
+
+// numb has all wake-ups come to nothing for some steps. Then it is the sweep that finds the work.
+func (m *workMachine) numb() {
+	feel := m.LoseWakeUps()
+	for range 3 {
+		m.steps[m.choose(8, "step")](m)
+		synctest.Wait()
+	}
+	feel()
+	m.forgetOrder()
+	require.NoError(m.chooser, m.Sweep(context.Background()))
+}
+
+// forgetOrder has check not ask who came first.
+func (m *workMachine) forgetOrder() {
+	for _, c := range m.chores {
+		c.ready = false
+	}
+}
+
+// check looks at what the workers have come to.
+func (m *workMachine) check() {
+	synctest.Wait()
+	reader := m.DB().Reader().DB
+	wrong, err := taskrule.Violations(context.Background(), reader)
+	require.NoError(m.chooser, err)
+	require.Empty(m.chooser, wrong)
+
+	ready := m.numbers("state = 'waiting' AND unblocked_at IS NOT NULL AND name NOT IN (SELECT name FROM paused_type)")
+	running := m.with(atWork)
+	inRows := m.numbers("state IN ('running', 'canceling')")
+	for _, c := range running {
+		require.Contains(m.chooser, inRows, c.number, "a handler runs whose task does not")
+	}
+	require.Len(m.chooser, running, len(inRows), "a task runs whose handler does not: %v", inRows)
+	if len(ready) > 0 {
+		require.GreaterOrEqual(m.chooser, len(running), workers, "a worker is idle while %v are ready", slices.Collect(maps.Keys(ready)))
+	}
+	var wants []taskrule.Task
+	for _, c := range running {
+		wants = append(wants, c.wants)
+	}
+	require.NotContains(m.chooser, taskrule.Unblocked(wants), false, "handlers overlap that must not")
+	for _, c := range m.begun {
+		for n := range ready {
+			other := m.chores[n]
+			require.False(m.chooser, other.ready && c.ready && other.priority > c.priority, "chore %d began before chore %d of higher priority", c.number, n)
+		}
+		require.True(m.chooser, c.starts == 1 || c.task == m.sturdy && c.starts <= attempts, "chore %d began too often", c.number)
+	}
+	m.begun = nil
+	for _, c := range m.chores {
+		c.ready = ready[c.number]
+	}
+}
+
+// numbers returns those of the chores whose rows fit.
+func (m *workMachine) numbers(where string) map[int]bool {
+	rows, err := m.DB().Reader().DB.Query("SELECT pulp_id FROM task WHERE " + where)
+	require.NoError(m.chooser, err)
+	defer rows.Close()
+	all := map[int]bool{}
+	for rows.Next() {
+		var id pulp.ID
+		require.NoError(m.chooser, rows.Scan(&id))
+		i := slices.IndexFunc(m.chores, func(c *chore) bool { return c.id == id })
+		require.GreaterOrEqual(m.chooser, i, 0, "a task that nobody dispatched")
+		all[i] = true
+	}
+	return all
+}
+
+// play does so many steps, and has all chores come to their ends.
+func (m *workMachine) play(c chooser, steps int) {
+	m.chooser = c
+	m.run()
+	for range steps {
+		m.steps[c.choose(len(m.steps), "step")](m)
+		m.check()
+	}
+	if m.paused {
+		m.pause()
+	}
+	for n := 0; ; n++ {
+		require.Less(m.chooser, n, 10_000, "it never ends")
+		time.Sleep(time.Second)
+		m.check()
+		some := m.with(atWork)
+		if len(some) == 0 && m.count("SELECT count(*) FROM task WHERE finished_at IS NULL") == 0 {
+			return
+		}
+		if len(some) > 0 {
+			some[0].exit <- nil
+		}
+	}
+}
+
+// suspectWork plays one game in a bubble, and returns what was found to be wrong.
+func suspectWork(t *testing.T, seed uint64, wrap func(pulp.Database) pulp.Database) (wrong string) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDie(seed)
+		m := newWorkMachine(t, wrap)
+		defer m.Close()
+		defer func() { _ = m.stop() }()
+		defer func() {
+			if p := recover(); p != nil && p != d {
+				panic(p)
+			}
+			wrong = d.wrong
+		}()
+		m.taskHost.t = accuser{t, d}
+		m.play(d, 40)
+	})
+	return wrong
+}
+
+func TestWorkersDoWhatTheyShouldAtOnce(t *testing.T) {
+	t.Parallel()
+	for seed := range games(t, 8) {
+		require.Empty(t, suspectWork(t, seed, nil), fmt.Sprint("seed ", seed))
+	}
+}
