@@ -3,7 +3,6 @@ package pulp_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -72,19 +71,18 @@ func (m *ruleMachine) draft() (t *modelTask, options []pulp.DispatchOption, refu
 	for _, name := range []string{"a", "b", "c", "d"} {
 		switch m.choose(5, name) {
 		case 4:
-			t.wants.Exclusive, options = append(t.wants.Exclusive, name), append(options, pulp.Exclusive(pulp.Name(name)))
+			t.wants.Exclusive = append(t.wants.Exclusive, name)
 		case 3, 2:
-			t.wants.Shared, options = append(t.wants.Shared, name), append(options, pulp.Shared(pulp.Name(name)))
+			t.wants.Shared = append(t.wants.Shared, name)
 		}
 	}
-	for _, l := range []pulp.Limit{{Key: "one", N: 1}, {Key: "three", N: 3}} {
+	for _, l := range []taskrule.Limit{{Key: "one", N: 1}, {Key: "three", N: 3}} {
 		if m.one(4, l.Key) {
-			t.wants.Limits, options = append(t.wants.Limits, taskrule.Limit(l)), append(options, l)
+			t.wants.Limits = append(t.wants.Limits, l)
 		}
 	}
-	if t.priority = m.choose(3, "priority"); t.priority > 0 {
-		options = append(options, pulp.Priority(t.priority))
-	}
+	t.priority = m.choose(3, "priority")
+	options = wanting(t.wants, t.priority)
 	if m.one(3, "group") {
 		t.group = m.groups[m.choose(2, "which")]
 		options = append(options, pulp.Group(t.group))
@@ -109,14 +107,8 @@ func (m *ruleMachine) draft() (t *modelTask, options []pulp.DispatchOption, refu
 // perhaps undoes all of it.
 func (m *ruleMachine) dispatch() bool {
 	t, options, notDeferred := m.draft()
-	args := 0
-	if t.fails {
-		args = 1
-	}
-	var undo error
-	if m.one(6, "undo") {
-		undo = errFailed
-	}
+	args := map[bool]int{true: 1}[t.fails]
+	undo := map[bool]error{true: errFailed}[m.one(6, "undo")]
 	in, parent := m.Tx, (*modelTask)(nil)
 	if m.one(4, "child") {
 		if parent = m.pick(runs); parent != nil {
@@ -125,10 +117,10 @@ func (m *ruleMachine) dispatch() bool {
 	}
 	var ticket *pulp.Ticket[int]
 	err := in(context.Background(), func(ctx context.Context, tx bun.Tx) (err error) {
-		if ticket, err = t.task.Dispatch(ctx, tx, args, options...); err != nil {
-			return err
+		if ticket, err = t.task.Dispatch(ctx, tx, args, options...); err == nil {
+			err = errors.Join(insertHost(1)(ctx, tx), undo)
 		}
-		return errors.Join(insertHost(1)(ctx, tx), undo)
+		return err
 	})
 	switch {
 	case parent != nil && parent.state == pulp.Canceling:
@@ -225,278 +217,5 @@ func (m *ruleMachine) claimNext() bool {
 		require.False(m.chooser, t.priority == ready[i].priority && t.since <= ready[i].since && k < i, "an older one was on the list before")
 	}
 	m.started(ready[i], j)
-	return true
-}
-
-// finish ends a task in one of the ways in which handlers and processes end.
-func (m *ruleMachine) finish() bool {
-	t := m.pick(runs)
-	if t == nil {
-		return false
-	}
-	m.end(t, m.choose(6, "how"))
-	return true
-}
-
-func (m *ruleMachine) end(t *modelTask, how int) {
-	ctx, effect, end := context.Background(), 0, func(failure error) error { return m.EndTask(context.Background(), t.job, failure) }
-	t.job.Progress("p", "Working", 1).Add(1)
-	var err error
-	again, record := how == 2 || how == 3, failedRecord
-	switch {
-	case how == 5:
-		err, again, record = m.AbortTask(ctx, t.job), true, abortRecord
-	case t.task == m.inline:
-		if err = end(nil); t.fails {
-			how = 4
-		} else {
-			how, effect = 0, 1
-		}
-	case how == 4:
-		err = end(pulp.NoRetry(errFailed))
-	case how == 3:
-		err = end(errFailed)
-	default:
-		if how > 0 {
-			t.job.OnFinish(insertEffect)
-			effect = 1
-		}
-		if how == 2 {
-			t.job.OnFinish(func(context.Context, bun.Tx) error { return errFailed })
-		}
-		err = end(nil)
-	}
-	m.ok(err)
-	m.ghosts = append(m.ghosts, t.job)
-	t.job = nil
-	switch {
-	case t.state == pulp.Canceling:
-		t.state, t.error = pulp.Canceled, ""
-	case how < 2:
-		t.state, t.error = pulp.Completed, ""
-		m.effects += effect
-	case again && t.task == m.sturdy && t.attempts < attempts:
-		if t.state = pulp.Waiting; how != 5 {
-			t.due, t.error = m.now.Add(time.Second<<(t.attempts-1)), failedRecord
-		}
-	default:
-		t.state, t.error = pulp.Failed, record
-	}
-}
-
-// cancel cancels any task.
-func (m *ruleMachine) cancel() bool {
-	t := m.pick(func(t *modelTask) bool { return !t.state.Final() || t.number%5 == 0 })
-	if t == nil {
-		return false
-	}
-	err := m.Cancel(context.Background(), t.id)
-	if t.state.Final() {
-		require.ErrorIs(m.chooser, err, pulp.ErrConflict)
-		return true
-	}
-	m.ok(err)
-	m.canceled(t)
-	return true
-}
-
-func (m *ruleMachine) canceled(t *modelTask) {
-	if t.due = (time.Time{}); t.job == nil {
-		t.state = pulp.Canceled
-	} else {
-		t.state = pulp.Canceling // until its handler returns
-	}
-}
-
-// cancelGroup cancels the members of a group that have not ended, and counts all.
-func (m *ruleMachine) cancelGroup() bool {
-	g := m.groups[m.choose(2, "group")]
-	counts, open := map[pulp.State]int{}, 0
-	for _, t := range m.tasks {
-		if t.group != g {
-			continue
-		}
-		counts[t.state]++
-		if t.state == pulp.Waiting || t.state == pulp.Running {
-			open++
-		}
-	}
-	got, err := g.Counts(context.Background())
-	m.ok(err)
-	require.Equal(m.chooser, counts, got)
-	if !m.one(2, "really") {
-		return true
-	}
-	if err := g.Cancel(context.Background()); open == 0 {
-		require.ErrorIs(m.chooser, err, pulp.ErrConflict)
-	} else {
-		m.ok(err)
-	}
-	for _, t := range m.tasks {
-		if t.group == g && !t.state.Final() {
-			m.canceled(t)
-		}
-	}
-	return true
-}
-
-// write has a task write a row, which works as long as it is neither canceled nor lost, and then
-// one to clean up, which works as long as it is not lost.
-func (m *ruleMachine) write() bool {
-	t := m.pick(runs)
-	if t == nil {
-		return false
-	}
-	t.job.Progress(fmt.Sprint(m.choose(2, "report")), "Working", 0).Add(1)
-	m.ok(m.FlushProgress(context.Background()))
-	if err := t.job.Tx(context.Background(), insertEffect); t.state == pulp.Canceling {
-		require.ErrorIs(m.chooser, err, pulp.ErrCanceled)
-	} else {
-		m.ok(err)
-		m.effects++
-	}
-	m.ok(t.job.CleanUp(insertEffect))
-	m.effects++
-	return true
-}
-
-// haunt has an attempt that is over try all that it could do, in vain.
-func (m *ruleMachine) haunt() bool {
-	if len(m.ghosts) == 0 {
-		return false
-	}
-	j := m.Ghost(m.ghosts[m.choose(len(m.ghosts), "ghost")])
-	ctx := context.Background()
-	j.OnFinish(insertEffect)
-	j.Progress("ghost", "Working", 1)
-	reports := m.rows("progress_report")
-	m.ok(m.FlushGhost(ctx, j))
-	require.Equal(m.chooser, reports, m.rows("progress_report"))
-	for _, err := range []error{j.Tx(ctx, insertEffect), j.CleanUp(insertEffect), m.EndTask(ctx, j, nil), m.EndTask(ctx, j, errFailed), m.AbortTask(ctx, j)} {
-		require.ErrorIs(m.chooser, err, pulp.ErrLost)
-	}
-	return true
-}
-
-func (m *ruleMachine) pause() bool {
-	task := []*pulp.Task[int, int]{m.sturdy, m.inline}[m.choose(2, "type")]
-	if m.paused[task.Name] {
-		m.ok(m.Resume(context.Background(), task.Name))
-	} else {
-		m.ok(m.Pause(context.Background(), task.Name))
-	}
-	m.paused[task.Name] = !m.paused[task.Name]
-	return true
-}
-
-// pass lets time pass.
-func (m *ruleMachine) pass() bool {
-	m.now = m.now.Add(time.Duration(1+m.choose(3, "seconds")) * time.Second)
-	m.admit()
-	return true
-}
-
-// turnBack sets the clock back.
-func (m *ruleMachine) turnBack() bool {
-	m.now = m.now.Add(-time.Duration(1+m.choose(5, "seconds")) * time.Second)
-	m.admit()
-	return true
-}
-
-// lost has the model do what follows from the loss of a task's worker.
-func (m *ruleMachine) lost(t *modelTask) {
-	m.ghosts = append(m.ghosts, t.job)
-	t.job = nil
-	switch {
-	case t.state == pulp.Canceling:
-		t.state, t.error = pulp.Canceled, ""
-	case t.task == m.sturdy && t.attempts < attempts:
-		t.state = pulp.Waiting // in its place
-	default:
-		t.state, t.error = pulp.Failed, lostRecord
-	}
-}
-
-// lose loses one task, as if its worker had been another process that is gone.
-func (m *ruleMachine) lose() bool {
-	t := m.pick(runs)
-	if t == nil {
-		return false
-	}
-	t.job.Forget()
-	m.ok(m.Sweep(context.Background()))
-	m.lost(t)
-	return true
-}
-
-// kill drops the App as a crash would, and opens the directory again.
-func (m *ruleMachine) kill() bool {
-	if !m.one(3, "really") { // opening takes long
-		return false
-	}
-	m.ok(m.Close())
-	m.open(m.dir)
-	for _, t := range m.tasks {
-		if t.job != nil {
-			m.lost(t)
-		}
-	}
-	for i, g := range m.groups {
-		var err error
-		old := g
-		g, err = m.TaskGroup(context.Background(), g.ID)
-		m.ok(err)
-		for _, t := range m.tasks {
-			if t.group == old {
-				t.group = g
-			}
-		}
-		m.groups[i] = g
-	}
-	return true
-}
-
-// sweepInVain sweeps where nothing is wrong, and mends tasks that are in order.
-func (m *ruleMachine) sweepInVain() bool {
-	messages := m.rows("goqite")
-	defer func() { require.Equal(m.chooser, messages, m.rows("goqite")) }()
-	m.ok(m.Sweep(context.Background()))
-	if t := m.pick(func(*modelTask) bool { return true }); t != nil {
-		attempt := t.attempts - 1 // which was lost, and ended since
-		if t.state.Final() || t.job == nil {
-			attempt = t.attempts
-		}
-		m.ok(m.MendInVain(context.Background(), t.id, attempt))
-	}
-	return true
-}
-
-// damages are what a bug or a hand could do to rows, with the task they do it to.
-var damages = []struct {
-	name, sql string
-	to        func(t *modelTask, ready bool) bool
-}{
-	{"a message is lost", "DELETE FROM goqite WHERE id = (SELECT message FROM task WHERE pulp_id = ?)", func(_ *modelTask, ready bool) bool { return ready }},
-	{"nobody said that it is unblocked", "UPDATE task SET unblocked_at = NULL WHERE pulp_id = ?", func(_ *modelTask, ready bool) bool { return ready }},
-	{"a message cannot be received", "UPDATE goqite SET timeout = '2999-01-01T00:00:00.000Z' WHERE id = (SELECT message FROM task WHERE pulp_id = ?)", func(_ *modelTask, ready bool) bool { return ready }},
-	{"a message of somebody else", "INSERT INTO goqite (queue, body) SELECT 'pulp', CAST(CAST(id AS TEXT) AS BLOB) FROM task WHERE pulp_id = ?", func(*modelTask, bool) bool { return true }},
-	{"a reservation that nobody holds", "INSERT INTO reservation (resource, mode, ticket, task_id) SELECT 1, 1, ifnull(ticket, id), id FROM task WHERE pulp_id = ?", func(t *modelTask, _ bool) bool { return t.state.Final() }},
-	{"a worker that is not enrolled", "UPDATE task SET worker_id = -1 WHERE pulp_id = ?", func(t *modelTask, _ bool) bool { return t.job != nil }},
-}
-
-// damage breaks something, and has the sweep mend it.
-func (m *ruleMachine) damage() bool {
-	d := damages[m.choose(len(damages), "damage")]
-	ready := m.ready()
-	t := m.pick(func(t *modelTask) bool { return d.to(t, slices.Contains(ready, t)) })
-	if t == nil {
-		return false
-	}
-	_, err := m.plain.Writer().DB.Exec(d.sql, t.id)
-	m.ok(err)
-	m.ok(m.Sweep(context.Background()))
-	if t.job != nil && d.name == "a worker that is not enrolled" {
-		m.lost(t)
-	}
 	return true
 }

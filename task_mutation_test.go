@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -39,7 +40,7 @@ func TestEachMutationChangesAStatementThatStaysOne(t *testing.T) {
 	t.Parallel()
 	h := openTasks(t, t.TempDir(), pulp.Config{Workers: -1})
 	seen := map[string]bool{}
-	for _, m := range sqlMutations {
+	for _, m := range append(slices.Clone(sqlMutations), workerMutations...) {
 		require.False(t, seen[m.name], m.name)
 		seen[m.name] = true
 		changed := 0
@@ -163,4 +164,18 @@ func overlay(t *testing.T) string {
 	list := filepath.Join(dir, "overlay.json")
 	require.NoError(t, os.WriteFile(list, b, 0o600))
 	return list
+}
+
+func TestWorkersFindEachDroppedClause(t *testing.T) {
+	t.Parallel()
+	for _, mutant := range workerMutations {
+		t.Run(mutant.name, func(t *testing.T) {
+			t.Parallel()
+			found := ""
+			for seed := uint64(0); seed < chances && found == ""; seed++ {
+				found = suspectWork(t, seed, func(db pulp.Database) pulp.Database { return rewrite(t, db, mutant.apply) })
+			}
+			require.NotEmpty(t, found, "the model did not notice")
+		})
+	}
 }

@@ -146,6 +146,12 @@ var sqlMutations = []mutation{
 	{"nothing is resumed", "resumeType", "name = ?", "name = 'x' || ?"},
 }
 
+// workerMutations are clauses that count only where tasks are handed to workers.
+var workerMutations = []mutation{
+	{"a task that is handed over has no worker", "insertTask", "THEN ?6 END", "THEN NULL END"},
+	{"a task that is handed over was never unblocked", "claimTask", "unblocked_at = ifnull(unblocked_at, ?2), ", ""},
+}
+
 // codeMutations are steps of the code around them. Those of the first part are for the model of
 // one worker, those of the second for that of two.
 var codeMutations = []codeMutation{
