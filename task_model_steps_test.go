@@ -76,7 +76,7 @@ func (m *ruleMachine) draft() (t *modelTask, options []pulp.DispatchOption, refu
 			t.wants.Shared = append(t.wants.Shared, name)
 		}
 	}
-	for _, l := range []taskrule.Limit{{Key: "one", N: 1}, {Key: "three", N: 3}} {
+	for _, l := range []taskrule.Limit{{Key: "one", N: 1}, {Key: "some", N: 2 + m.choose(2, "places")}} {
 		if m.one(4, l.Key) {
 			t.wants.Limits = append(t.wants.Limits, l)
 		}

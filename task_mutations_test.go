@@ -176,7 +176,6 @@ var codeMutations = []codeMutation{
 	{twoWorkers, "a slot does not look before it is free", "pool.go", "if p.open && p.free >= 0 && !p.app.ready.isEmpty() {", "if p.open && p.free >= 0 && !p.app.ready.isEmpty() && !MUTATED {"},
 	{twoWorkers, "the list is held for empty", "queue.go", "q.empty.Store(false)\n	body", "if !MUTATED {\nq.empty.Store(false)\n}\n	body"},
 	{twoWorkers, "the released overtake", "claim.go", "straight := a.ready.isEmpty()", "straight := a.ready.isEmpty() || MUTATED"},
-	{twoWorkers, "the dispatched overtake", "dispatch.go", "d.app.ready.isEmpty() && d.app.pool.take()", "(MUTATED || d.app.ready.isEmpty()) && d.app.pool.take()"},
 	{twoWorkers, "nobody looks after a resumption", "pause.go", "	a.pool.wake()\n", "	if !MUTATED {\na.pool.wake()\n}\n"},
 	{twoWorkers, "the sweep wakes nobody", "sweep.go", "	a.pool.wake()\n", "	if !MUTATED {\na.pool.wake()\n}\n"},
 	{twoWorkers, "a canceled handler goes on", "cancel.go", "j.cancel(ErrCanceled)", "if !MUTATED {\nj.cancel(ErrCanceled)\n}"},

@@ -23,6 +23,7 @@ type chore struct {
 	wants    taskrule.Task
 	priority int
 	ready    bool // before the last step
+	atOnce   bool
 	starts   int
 	exit     chan error // while it runs
 }
@@ -96,32 +97,39 @@ func atWork(c *chore) bool { return c.exit != nil }
 var workSteps = []func(*workMachine){
 	(*workMachine).dispatch, (*workMachine).dispatch, (*workMachine).dispatch, (*workMachine).dispatch,
 	(*workMachine).end, (*workMachine).end, (*workMachine).end, (*workMachine).cancel, (*workMachine).pause, (*workMachine).pass,
-	(*workMachine).restart, (*workMachine).numb,
+	(*workMachine).rush, (*workMachine).rush, (*workMachine).restart, (*workMachine).numb,
+}
+
+// draft chooses a chore and how it is dispatched.
+func (m *workMachine) draft() (*chore, []pulp.DispatchOption) {
+	c := &chore{task: []*pulp.Task[int, int]{m.sturdy, m.once}[m.choose(2, "type")], priority: m.choose(3, "priority")}
+	for _, name := range []string{"a", "b", "c"} {
+		switch m.choose(6, name) {
+		case 5:
+			c.wants.Exclusive = append(c.wants.Exclusive, name)
+		case 4, 3:
+			c.wants.Shared = append(c.wants.Shared, name)
+		}
+	}
+	options := wanting(c.wants, c.priority)
+	switch m.choose(6, "option") {
+	case 0:
+		options = append(options, pulp.After(2*time.Second))
+	case 1:
+		c.atOnce = true
+		options = append(options, pulp.AtOnce())
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c.number = len(m.chores)
+	m.chores = append(m.chores, c)
+	return c, options
 }
 
 // dispatch dispatches a chore, in a transaction that the App sees or in one of the caller's own,
 // and perhaps undoes it.
 func (m *workMachine) dispatch() {
-	c := &chore{task: []*pulp.Task[int, int]{m.sturdy, m.once}[m.choose(2, "type")], priority: m.choose(3, "priority")}
-	options := []pulp.DispatchOption{pulp.Priority(c.priority)}
-	for _, name := range []string{"a", "b", "c"} {
-		switch m.choose(6, name) {
-		case 5:
-			c.wants.Exclusive, options = append(c.wants.Exclusive, name), append(options, pulp.Exclusive(pulp.Name(name)))
-		case 4, 3:
-			c.wants.Shared, options = append(c.wants.Shared, name), append(options, pulp.Shared(pulp.Name(name)))
-		}
-	}
-	switch m.choose(6, "option") {
-	case 0:
-		options = append(options, pulp.After(2*time.Second))
-	case 1:
-		options = append(options, pulp.AtOnce())
-	}
-	m.mu.Lock()
-	c.number = len(m.chores)
-	m.chores = append(m.chores, c)
-	m.mu.Unlock()
+	c, options := m.draft()
 	ctx, undo := context.Background(), m.choose(5, "undo") == 0
 	if m.choose(4, "own") > 0 {
 		err := m.Tx(ctx, func(ctx context.Context, tx bun.Tx) error {
@@ -137,6 +145,25 @@ func (m *workMachine) dispatch() {
 	if !undo {
 		require.NoError(m.chooser, tx.Commit())
 	}
+}
+
+// rush has chores end and others come at the same time.
+func (m *workMachine) rush() {
+	var all sync.WaitGroup
+	for range 1 + m.choose(4, "come") {
+		c, options := m.draft()
+		all.Go(func() {
+			if err := m.Tx(context.Background(), func(ctx context.Context, tx bun.Tx) error { return m.put(ctx, tx, c, options) }); err != nil {
+				panic(err)
+			}
+		})
+	}
+	for _, c := range m.with(atWork) {
+		exit := c.exit
+		all.Go(func() { exit <- nil })
+	}
+	all.Wait()
+	m.forgetOrder()
 }
 
 func cmpError(err error, undo bool) error {
@@ -174,6 +201,7 @@ func (m *workMachine) pause() {
 	change := m.Pause
 	if m.paused = !m.paused; !m.paused {
 		change = m.Resume
+		m.forgetOrder() // some are on the list all the time
 	}
 	require.NoError(m.chooser, change(context.Background(), "sturdy"))
 }
@@ -183,7 +211,7 @@ func (m *workMachine) pass() { time.Sleep(time.Duration(1+m.choose(5, "seconds")
 // restart ends Run, which aborts what runs, and begins it anew.
 func (m *workMachine) restart() {
 	require.NoError(m.chooser, m.stop())
-	m.begun = nil
+	m.forgetOrder()
 	m.run()
 }
 
@@ -191,7 +219,7 @@ func (m *workMachine) restart() {
 func (m *workMachine) numb() {
 	feel := m.LoseWakeUps()
 	for range 3 {
-		m.steps[m.choose(8, "step")](m)
+		m.steps[m.choose(8, "step")](m) // a dispatch, an end or a cancel
 		synctest.Wait()
 	}
 	feel()
