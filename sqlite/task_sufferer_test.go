@@ -93,7 +93,7 @@ func (s *sufferer) run(ctx context.Context, j *pulp.Job, n int) (int, error) {
 	j.Progress("p", "Working", 1).Add(1)
 	err := j.Tx(ctx, func(ctx context.Context, tx bun.Tx) error {
 		if n%7 == 3 && times == 1 {
-			if _, err := s.dispatch(ctx, tx, s.once); err != nil {
+			if _, _, err := s.dispatch(ctx, tx, s.once); err != nil {
 				return err
 			}
 		}
@@ -107,14 +107,17 @@ func (s *sufferer) run(ctx context.Context, j *pulp.Job, n int) (int, error) {
 }
 
 // dispatch dispatches a task with a number of its own, which is its key, too.
-func (s *sufferer) dispatch(ctx context.Context, tx bun.Tx, task *pulp.Task[int, int], options ...pulp.DispatchOption) (n int, err error) {
+func (s *sufferer) dispatch(ctx context.Context, tx bun.Tx, task *pulp.Task[int, int], options ...pulp.DispatchOption) (n int, id pulp.ID, err error) {
 	s.mu.Lock()
 	s.n++
 	n = s.n
 	s.asked[n] = task.Name
 	s.mu.Unlock()
-	_, err = task.Dispatch(ctx, tx, n, append(options, pulp.Unique(fmt.Sprint(n)))...)
-	return n, err
+	ticket, err := task.Dispatch(ctx, tx, n, append(options, pulp.Unique(fmt.Sprint(n)))...)
+	if err != nil {
+		return n, id, err
+	}
+	return n, ticket.ID, nil
 }
 
 // insist does something until it works, as a client would. What does not work says why.
@@ -138,19 +141,13 @@ func (s *sufferer) send(task *pulp.Task[int, int], options ...pulp.DispatchOptio
 	s.insist(func() error {
 		var n int
 		err := s.Tx(s.t.Context(), func(ctx context.Context, tx bun.Tx) (err error) {
-			n, err = s.dispatch(ctx, tx, task, options...)
+			n, id, err = s.dispatch(ctx, tx, task, options...)
 			return err
 		})
-		if err != nil {
-			return err
-		}
-		return s.query("SELECT pulp_id FROM task WHERE unique_key = ?", []any{n}, func(scan func(...any) error) error {
-			err := scan(&id)
-			s.mu.Lock()
+		if err == nil {
 			s.acked[n] = id
-			s.mu.Unlock()
-			return err
-		})
+		}
+		return err
 	})
 	return id
 }
