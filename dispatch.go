@@ -102,6 +102,9 @@ func (d *dispatch) place(ctx context.Context, s *scope) error {
 		return err
 	}
 	d.reserved = reserve(claims, d.limits, d.app.domain.resource())
+	for _, l := range d.limits {
+		d.app.limitsNamed.note(l.Key, l.N)
+	}
 	d.pulpID, d.caller = NewID(), CallerOf(ctx)
 	parent := JobFrom(ctx)
 	if err := d.findParent(ctx, parent); err != nil {

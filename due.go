@@ -16,7 +16,7 @@ WHERE state = 'waiting' AND run_at IS NOT NULL AND run_at <= ?1 ORDER BY run_at,
 	// drawTicket yields a number that is greater than those of all tasks and tickets there are,
 	// and less than those to come.
 	drawTicket = `UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'task' RETURNING seq`
-	admitTask  = `UPDATE task SET run_at = NULL, ticket = ?1, pulp_last_updated = ?2 WHERE id = ?3 AND state = 'waiting' AND run_at IS NOT NULL`
+	admitTask  = `UPDATE task SET run_at = NULL, ticket = ?1, pulp_last_updated = ?2 WHERE id = ?3`
 )
 
 // admitDue gives all tasks that are due their places in the lines, dispatches those of schedules

@@ -11,15 +11,16 @@ import (
 // An engine is what an App has for its tasks. The rows are the truth; all that is here may be
 // forgotten at any time, at the price of a later start.
 type engine struct {
-	ready   *queue
-	pool    *pool
-	live    liveJobs
-	lease   *lease
-	commits bell // rung after commits of a shared database
-	waiters *waiters
-	events  *board
-	started chan struct{} // closed by the first Run
-	once    sync.Once     // closes it
+	ready       *queue
+	pool        *pool
+	live        liveJobs
+	lease       *lease
+	commits     bell // rung after commits of a shared database
+	waiters     *waiters
+	events      *board
+	limitsNamed limitNumbers
+	started     chan struct{} // closed by the first Run
+	once        sync.Once     // closes it
 
 	unlisten func() // of an App whose tasks run inline; else nil
 }

@@ -2,9 +2,11 @@ package pulp
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 )
 
 // maxLimit is the highest N of a [Limit].
@@ -39,12 +41,60 @@ func checkLimits(limits []Limit) error {
 }
 
 // placesOf returns the numbers of places that those may go by who name the limit: that of its
-// record and, if the declarations say another by now, that one, too.
+// record, what the declarations say, and what other tasks said.
 func (a *App) placesOf(l limitRecord) []int {
-	if n, ok := a.limits[l.key]; ok && n != l.n {
-		return []int{l.n, n}
+	places := append([]int{l.n}, a.limitsNamed.of(l.key)...)
+	if n, ok := a.limits[l.key]; ok {
+		places = append(places, n)
 	}
-	return []int{l.n}
+	slices.Sort(places)
+	return slices.Compact(places)
+}
+
+// limitNumbers are those that tasks named for a limit: all that this process dispatched, and all
+// that waited when it began. Of those of other processes the sweep takes care.
+type limitNumbers struct {
+	mu    sync.Mutex
+	byKey map[string][]int
+}
+
+func (l *limitNumbers) note(key string, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if slices.Contains(l.byKey[key], n) {
+		return
+	}
+	if l.byKey == nil {
+		l.byKey = map[string][]int{}
+	}
+	l.byKey[key] = append(slices.Clone(l.byKey[key]), n) // of returns the old one
+}
+
+func (l *limitNumbers) of(key string) []int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.byKey[key]
+}
+
+const waitingLimits = `SELECT DISTINCT limits FROM task WHERE state = 'waiting' AND limits <> '[]'`
+
+// noteLimits notes the numbers of all tasks that wait.
+func (a *App) noteLimits(ctx context.Context) error {
+	err := a.eachRow(ctx, waitingLimits, nil, func(scan func(...any) error) error {
+		var text string
+		if err := scan(&text); err != nil {
+			return err
+		}
+		limits, err := limitRecords(text)
+		for _, l := range limits {
+			a.limitsNamed.note(l.key, l.n)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read the limits of waiting tasks: %w", err)
+	}
+	return nil
 }
 
 // limitRecord is a Limit as a task's row has it: [number, at most, key].

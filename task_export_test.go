@@ -39,44 +39,6 @@ func (a *App) SetClock(now func() time.Time) { a.clock = now }
 // AdmitDue is what Run does when a task is due.
 func (a *App) AdmitDue(ctx context.Context) error { return a.admitDue(ctx, newAlarm(a.cfg.Clock)) }
 
-// Step makes a test the only worker: tasks are claimed and ended one by one, by ClaimTask and
-// EndTask. The App has no workers of its own.
-func (a *App) Step(ctx context.Context) error {
-	worker, err := a.enroll(ctx)
-	if err == nil && a.pool.begin(ctx, worker) {
-		a.pool.open = false
-	}
-	return err
-}
-
-// ClaimTask claims a ready task.
-func (a *App) ClaimTask(ctx context.Context, id ID) (j *Job, err error) {
-	err = a.inTx(ctx, func(ctx context.Context, s *scope) error {
-		var task int64
-		var message *string
-		row := s.tx.Tx.QueryRowContext(ctx, "SELECT id, message FROM task WHERE pulp_id = ?", id)
-		if err := row.Scan(&task, &message); err != nil {
-			return err
-		}
-		if message != nil {
-			if err := a.ready.drop(ctx, s.tx, *message); err != nil {
-				return err
-			}
-		}
-		j, err = a.pool.claim(ctx, s, task)
-		return err
-	})
-	return j, err
-}
-
-// EndTask ends a claimed task as if its handler had returned err.
-func (a *App) EndTask(ctx context.Context, j *Job, failure error) error {
-	return a.inTx(ctx, func(ctx context.Context, s *scope) error {
-		_, _, err := a.end(ctx, s, j, outcomeOf(nil, failure))
-		return err
-	})
-}
-
 // HotStatements are the statements that run for each task, by name.
 func HotStatements() map[string]string {
 	return map[string]string{

@@ -38,9 +38,15 @@ func hostTasks(t testing.TB, parts ...pulp.Part) *taskHost {
 // openTasks opens an App whose workers do not run.
 func openTasks(t testing.TB, dir string, cfg pulp.Config) *taskHost {
 	t.Helper()
+	return hostOn(t, openDatabase(t, dir), cfg)
+}
+
+// openDatabase opens the database of a directory.
+func openDatabase(t testing.TB, dir string) *sqlite.DB {
+	t.Helper()
 	db, err := sqlite.Open(dir, sqlite.Synchronous(sqlite.Off))
 	require.NoError(t, err)
-	return hostOn(t, db, cfg)
+	return db
 }
 
 // hostOn opens an App on a database.
@@ -174,7 +180,5 @@ func (s *stage) end(name string, err error) { s.exit(name) <- err }
 // testDatabase opens a database in a directory of its own.
 func testDatabase(t testing.TB) pulp.Database {
 	t.Helper()
-	db, err := sqlite.Open(t.TempDir(), sqlite.Synchronous(sqlite.Off))
-	require.NoError(t, err)
-	return db
+	return openDatabase(t, t.TempDir())
 }

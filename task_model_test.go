@@ -3,7 +3,6 @@ package pulp_test
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,282 +10,230 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
+	"github.com/uptrace/bun"
 
 	"github.com/gopulp/pulp"
+	"github.com/gopulp/pulp/internal/taskrule"
 )
 
-// A modelTask is a task as the reference model knows it.
+// A modelTask is a task as the reference model knows it, and all that its row may say.
 type modelTask struct {
-	id                pulp.ID
-	exclusive, shared []string
-	counted           []pulp.Limit
-	key               string    // of Unique
-	due               time.Time // not zero: it is held back
-	attempts          int
-	canceling, final  bool
-	job               *pulp.Job // if it runs
+	id       pulp.ID
+	number   int // the how manieth it was
+	task     *pulp.Task[int, int]
+	fails    bool // if it is a RunTx
+	wants    taskrule.Task
+	key      string // of Unique
+	priority int
+	group    *pulp.TaskGroup
+	due      time.Time // not zero: it is held back
+	state    pulp.State
+	attempts int
+	error    string
+	job      *pulp.Job // if it runs
+
+	message string // the one it has on the ready list
+	since   int    // the step that put it there
+	end     string // what the row said at its end
 }
 
-// unblocked is Pulp's rule, literally: walk over all unfinished tasks, the oldest first, and
-// keep the names taken so far. A task is blocked if it wants a taken name exclusively, or one
-// that is taken exclusively at all. Its own names count as taken either way. Limits are ours.
-func unblocked(tasks []*modelTask) (ids []string) {
-	exclusive, shared, counted := map[string]bool{}, map[string]bool{}, map[string]int{}
-	for _, t := range tasks {
-		if t.final || !t.due.IsZero() {
-			continue
-		}
-		blocked := slices.ContainsFunc(t.exclusive, func(r string) bool { return exclusive[r] || shared[r] }) ||
-			slices.ContainsFunc(t.shared, func(r string) bool { return exclusive[r] }) ||
-			slices.ContainsFunc(t.counted, func(l pulp.Limit) bool { return counted[l.Key] >= l.N })
-		if !blocked {
-			ids = append(ids, t.id.String())
-		}
-		for _, r := range t.exclusive {
-			exclusive[r] = true
-		}
-		for _, r := range t.shared {
-			shared[r] = true
-		}
-		for _, l := range t.counted {
-			counted[l.Key]++
-		}
-	}
-	return ids
-}
+func (t *modelTask) inLine() bool { return !t.state.Final() && t.due.IsZero() }
 
-// A ruleMachine does random things to an App, whose only worker it is, and to the model.
-type ruleMachine struct {
-	*taskHost
-	task   *pulp.Task[int, int]
-	now    time.Time
-	paused bool
-	tasks  []*modelTask // in the order of their tickets
-}
-
-// attempts is how often the machine's tasks may start.
+// attempts is how often the machine's sturdy tasks may start.
 const attempts = 3
 
+// A chooser decides what a machine does, and is told what went wrong.
+type chooser interface {
+	require.TestingT
+	// choose returns a number below n.
+	choose(n int, what string) int
+}
+
+// A ruleMachine does things to an App, whose only worker it is, and to the model.
+type ruleMachine struct {
+	*taskHost
+	chooser
+	host    testing.TB                        // whose the App is
+	wrap    func(pulp.Database) pulp.Database // what the App gets for its database
+	plain   pulp.Database                     // and what the machine reads
+	sturdy  *pulp.Task[int, int]              // may start three times
+	once    *pulp.Task[int, int]              // may start once
+	inline  *pulp.Task[int, int]              // is a RunTx
+	now     time.Time                         // of the App's clock
+	paused  map[string]bool                   // names of types
+	groups  []*pulp.TaskGroup                 //
+	tasks   []*modelTask                      // in the order of their tickets
+	states  map[string]pulp.State             // what rows said last
+	ghosts  []*pulp.Job                       // of attempts that are over
+	hosts   int                               // rows of the host's
+	effects int                               // rows that tasks wrote
+	step    int                               //
+}
+
+func newRuleMachine(t testing.TB, wrap func(pulp.Database) pulp.Database) *ruleMachine {
+	m := &ruleMachine{host: t, wrap: wrap, now: time.Now().Truncate(time.Second)}
+	m.sturdy = &pulp.Task[int, int]{Name: "sturdy", Retry: pulp.Retry{Attempts: attempts}, Run: double().Run}
+	m.once = &pulp.Task[int, int]{Name: "once", Run: double().Run}
+	m.inline = &pulp.Task[int, int]{Name: "inline", RunTx: func(ctx context.Context, tx bun.Tx, _ *pulp.Job, fails int) (int, error) {
+		if err := insertEffect(ctx, tx); err != nil || fails == 0 {
+			return 0, err
+		}
+		return 0, errFailed
+	}}
+	m.open(t.TempDir())
+	m.exec("CREATE TABLE host (n INTEGER); CREATE TABLE effect (n INTEGER)")
+	return m
+}
+
 func (m *ruleMachine) open(dir string) {
-	m.taskHost = openTasks(m.t, dir, pulp.Config{Parts: []pulp.Part{m.task}, Workers: -1, TaskRetention: -1, OrphanProtection: -1})
+	m.plain = openDatabase(m.host, dir)
+	db := m.plain
+	if m.wrap != nil {
+		db = m.wrap(db)
+	}
+	m.taskHost = hostOn(m.host, db, pulp.Config{Parts: []pulp.Part{m.sturdy, m.once, m.inline}, Workers: -1, TaskRetention: -1, OrphanProtection: -1})
 	m.SetClock(func() time.Time { return m.now })
-	require.NoError(m.t, m.Step(context.Background()))
+	require.NoError(m.host, m.Step(context.Background()))
 }
 
-// pick draws one of the unfinished tasks that fit.
-func (m *ruleMachine) pick(t *rapid.T, fits func(*modelTask) bool) *modelTask {
-	var some []*modelTask
-	for _, task := range m.tasks {
-		if !task.final && fits(task) {
-			some = append(some, task)
+// begin forgets everything.
+func (m *ruleMachine) begin(c chooser) {
+	m.chooser = c
+	m.exec("DELETE FROM reservation; DELETE FROM progress_report; DELETE FROM task; DELETE FROM goqite; DELETE FROM paused_type; DELETE FROM host; DELETE FROM effect; DELETE FROM task_group")
+	m.tasks, m.ghosts, m.groups, m.hosts, m.effects, m.step = nil, nil, nil, 0, 0, 0
+	m.paused, m.states = map[string]bool{}, map[string]pulp.State{}
+	m.ok(m.Tx(context.Background(), func(ctx context.Context, tx bun.Tx) error {
+		for range 2 {
+			g, err := m.NewGroup(ctx, tx, "")
+			if err != nil {
+				return err
+			}
+			m.groups = append(m.groups, g)
+		}
+		return nil
+	}))
+}
+
+func (m *ruleMachine) ok(err error) { require.NoError(m.chooser, err) }
+
+// unblocked returns the tasks that may run or do, the oldest first.
+func (m *ruleMachine) unblocked() (free []*modelTask) {
+	var line []*modelTask
+	var wants []taskrule.Task
+	for _, t := range m.tasks {
+		if t.inLine() {
+			line, wants = append(line, t), append(wants, t.wants)
 		}
 	}
-	if len(some) == 0 {
-		t.Skip("none of that kind")
-	}
-	return rapid.SampledFrom(some).Draw(t, "task")
-}
-
-func (m *ruleMachine) dispatch(t *rapid.T) {
-	task := &modelTask{}
-	var options []pulp.DispatchOption
-	for _, name := range []string{"a", "b", "c", "d"} {
-		switch rapid.IntRange(0, 4).Draw(t, name) {
-		case 0:
-			task.exclusive = append(task.exclusive, name)
-			options = append(options, pulp.Exclusive(pulp.Name(name)))
-		case 1, 2:
-			task.shared = append(task.shared, name)
-			options = append(options, pulp.Shared(pulp.Name(name)))
+	for i, may := range taskrule.Unblocked(wants) {
+		if may {
+			free = append(free, line[i])
 		}
 	}
-	for _, l := range []pulp.Limit{{Key: "one", N: 1}, {Key: "three", N: 3}} {
-		if rapid.IntRange(0, 3).Draw(t, l.Key) == 0 {
-			task.counted, options = append(task.counted, l), append(options, l)
-		}
-	}
-	if rapid.IntRange(0, 4).Draw(t, "delayed") == 0 {
-		task.due = m.now.Add(time.Duration(rapid.IntRange(1, 5).Draw(t, "seconds")) * time.Second)
-		options = append(options, pulp.At(task.due))
-	}
-	if rapid.IntRange(0, 4).Draw(t, "unique") == 0 {
-		task.key = rapid.SampledFrom([]string{"u", "v"}).Draw(t, "key")
-		options = append(options, pulp.Unique(task.key))
-	}
-	ticket := dispatch(m.taskHost, m.task, 1, options...)
-	i := slices.IndexFunc(m.tasks, func(x *modelTask) bool { return task.key != "" && x.key == task.key && !x.final })
-	require.Equal(t, i >= 0, ticket.Existed())
-	if i >= 0 {
-		require.Equal(t, m.tasks[i].id, ticket.ID)
-		return
-	}
-	task.id = ticket.ID
-	m.tasks = append(m.tasks, task)
+	return free
 }
 
-// pass lets time pass. Who is due takes its place behind all others.
-func (m *ruleMachine) pass(t *rapid.T) {
-	m.now = m.now.Add(time.Duration(rapid.IntRange(1, 3).Draw(t, "seconds")) * time.Second)
-	m.admit(t)
+// ready returns the tasks that a worker may claim.
+func (m *ruleMachine) ready() []*modelTask {
+	return slices.DeleteFunc(m.unblocked(), func(t *modelTask) bool { return t.state != pulp.Waiting || m.paused[t.task.Name] })
 }
 
-func (m *ruleMachine) admit(t *rapid.T) {
-	require.NoError(t, m.AdmitDue(context.Background()))
-	m.modelAdmit()
-}
-
-func (m *ruleMachine) modelAdmit() {
+// admit moves those who are due behind all others.
+func (m *ruleMachine) admit() {
+	m.ok(m.AdmitDue(context.Background()))
 	var due, rest []*modelTask
-	for _, task := range m.tasks {
-		if task.due.IsZero() || task.due.After(m.now) {
-			rest = append(rest, task)
+	for _, t := range m.tasks {
+		if t.state != pulp.Waiting || t.due.IsZero() || t.due.After(m.now) {
+			rest = append(rest, t)
 		} else {
-			due = append(due, task)
+			due = append(due, t)
 		}
 	}
-	slices.SortStableFunc(due, func(x, y *modelTask) int {
-		return cmp.Or(x.due.Compare(y.due), strings.Compare(x.id.String(), y.id.String()))
-	})
-	for _, task := range due {
-		task.due = time.Time{}
+	slices.SortFunc(due, func(x, y *modelTask) int { return cmp.Or(x.due.Compare(y.due), cmp.Compare(x.number, y.number)) })
+	for _, t := range due {
+		t.due = time.Time{}
 	}
 	m.tasks = append(rest, due...)
 }
 
-func (m *ruleMachine) pause(t *rapid.T) {
-	if m.paused = !m.paused; m.paused {
-		require.NoError(t, m.Pause(context.Background(), m.task.Name))
-		return
+// line writes a task as check compares it.
+func (t *modelTask) line(unblocked bool) string {
+	due := int64(0)
+	if !t.due.IsZero() {
+		due = t.due.UnixMicro()
 	}
-	require.NoError(t, m.Resume(context.Background(), m.task.Name))
+	return fmt.Sprintf("%s %s %s attempt %d, due %d, unblocked %t, %s", t.task.Name, t.id, t.state, t.attempts, due, unblocked, t.error)
 }
 
-func (m *ruleMachine) claim(t *rapid.T) {
-	ready := unblocked(m.tasks)
-	task := m.pick(t, func(x *modelTask) bool { return x.job == nil && slices.Contains(ready, x.id.String()) })
-	m.start(t, task)
-}
+const modelRows = `SELECT pulp_id, name, state, attempt, ifnull(run_at, 0), unblocked_at IS NOT NULL, worker_id IS NOT NULL,
+  ifnull(error, ''), ifnull(message, ''), ifnull(finished_at, 0) || ifnull(result, '') FROM task ORDER BY ifnull(ticket, id)`
 
-// start claims a task, which comes to nothing if its type is paused.
-func (m *ruleMachine) start(t *rapid.T, task *modelTask) {
-	job, err := m.ClaimTask(context.Background(), task.id)
-	require.NoError(t, err)
-	require.Equal(t, m.paused, job == nil)
-	if task.job = job; job != nil {
-		task.attempts++
+// check compares all rows with the model, and with each other.
+func (m *ruleMachine) check() {
+	m.step++
+	var want, got []string
+	free := m.unblocked()
+	for _, t := range m.tasks {
+		unblocked := slices.Contains(free, t)
+		if t.state.Final() { // it may have been canceled while it was blocked
+			unblocked = t.attempts > 0
+		}
+		want = append(want, t.line(unblocked))
 	}
-}
-
-func (m *ruleMachine) finish(t *rapid.T) {
-	task := m.pick(t, func(x *modelTask) bool { return x.job != nil })
-	var failure error
-	switch rapid.IntRange(0, 3).Draw(t, "how") {
-	case 0:
-		failure = fmt.Errorf("failed")
-	case 1:
-		failure = pulp.NoRetry(fmt.Errorf("failed"))
-	}
-	require.NoError(t, m.EndTask(context.Background(), task.job, failure))
-	task.job = nil
-	if retryable(failure) && task.attempts < attempts && !task.canceling {
-		task.due = m.now.Add(time.Second << (task.attempts - 1))
-		return
-	}
-	task.final = true
-}
-
-// retryable says whether the model tries again after a failure.
-func retryable(failure error) bool {
-	return failure != nil && errors.Unwrap(failure) == nil
-}
-
-func (m *ruleMachine) cancel(t *rapid.T) {
-	task := m.pick(t, func(*modelTask) bool { return true })
-	require.NoError(t, m.Cancel(context.Background(), task.id))
-	task.canceling = true
-	task.final = task.job == nil // one that runs stays until its handler returns
-}
-
-// kill drops the App as a crash would, and opens the directory again.
-func (m *ruleMachine) kill(t *rapid.T) {
-	if rapid.IntRange(0, 3).Draw(t, "dice") > 0 {
-		t.Skip("opening takes long")
-	}
-	require.NoError(t, m.Close())
-	m.open(m.dir)
-	for _, task := range m.tasks {
-		task.final = task.final || task.job != nil && (task.canceling || task.attempts >= attempts)
-		task.job = nil
-	}
-}
-
-// check compares the rows with the model: who is unblocked, what is reserved, what is on the
-// ready list.
-func (m *ruleMachine) check(t *rapid.T) {
-	want := unblocked(m.tasks)
-	var got []string
-	rows, err := m.DB().Reader().DB.Query(`SELECT pulp_id FROM task
-		WHERE state IN ('running', 'canceling') OR state = 'waiting' AND unblocked_at IS NOT NULL ORDER BY ifnull(ticket, id)`)
-	require.NoError(t, err)
+	rows, err := m.plain.Reader().DB.Query(modelRows)
+	m.ok(err)
+	defer rows.Close()
 	for rows.Next() {
-		var id pulp.ID
-		require.NoError(t, rows.Scan(&id))
-		got = append(got, id.String())
-	}
-	require.NoError(t, rows.Close())
-	require.Equal(t, want, got)
-	reservations, ready := 0, 0
-	for _, task := range m.tasks {
-		if !task.final && task.due.IsZero() {
-			reservations += len(task.exclusive) + len(task.shared) + len(task.counted)
-			if task.job == nil && slices.Contains(want, task.id.String()) {
-				ready++
-			}
+		var t modelTask
+		var due int64
+		var unblocked, runs bool
+		t.task = &pulp.Task[int, int]{}
+		m.ok(rows.Scan(&t.id, &t.task.Name, &t.state, &t.attempts, &due, &unblocked, &runs, &t.error, &t.message, &t.end))
+		if due != 0 {
+			t.due = time.UnixMicro(due)
 		}
+		if t.state.Final() {
+			unblocked = t.attempts > 0
+		}
+		require.True(m.chooser, t.state.Final() || runs == (t.state != pulp.Waiting), "who runs has a worker")
+		got = append(got, t.line(unblocked))
+		m.follow(&t)
 	}
-	require.Equal(t, reservations, m.count("SELECT count(*) FROM reservation"))
-	if m.paused { // those that were taken off the list have no message
-		return
-	}
-	require.Equal(t, ready, m.count("SELECT count(*) FROM goqite"))
-	require.Equal(t, ready, m.count("SELECT count(*) FROM goqite g JOIN task t ON t.message = g.id AND t.state = 'waiting'"))
+	m.ok(rows.Err())
+	require.Equal(m.chooser, strings.Join(want, "\n"), strings.Join(got, "\n"))
+	wrong, err := taskrule.Violations(context.Background(), m.plain.Reader().DB)
+	m.ok(err)
+	require.Empty(m.chooser, wrong)
+	require.Equal(m.chooser, []int{m.hosts, m.effects}, []int{m.rows("host"), m.rows("effect")}, "what was written with a task is there if and only if it is")
 }
 
-func TestTasksAreUnblockedAsPulpDoes(t *testing.T) {
-	t.Parallel()
-	m := &ruleMachine{taskHost: &taskHost{t: t}, task: double(), now: time.Now().Truncate(time.Second)}
-	m.task.Retry.Attempts = attempts
-	m.open(t.TempDir())
-	rapid.Check(t, func(rt *rapid.T) {
-		m.exec("DELETE FROM task; DELETE FROM goqite")
-		m.tasks = nil
-		require.NoError(rt, m.Resume(context.Background(), m.task.Name))
-		m.paused = false
-		rt.Repeat(map[string]func(*rapid.T){
-			"dispatch": m.dispatch, "dispatch another": m.dispatch, "claim": m.claim, "claim another": m.claim,
-			"finish": m.finish, "finish another": m.finish, "cancel": m.cancel, "kill": m.kill, "pass": m.pass, "pause": m.pause, "": m.check,
-		})
-		m.drain(rt)
-	})
+// moves are the ways of a task.
+var moves = map[pulp.State][]pulp.State{
+	"":             {pulp.Waiting, pulp.Completed, pulp.Failed, pulp.Canceled},
+	pulp.Waiting:   {pulp.Running, pulp.Canceled},
+	pulp.Running:   {pulp.Waiting, pulp.Canceling, pulp.Completed, pulp.Failed},
+	pulp.Canceling: {pulp.Canceled},
 }
 
-// drain ends all tasks, the oldest first. It always comes to an end.
-func (m *ruleMachine) drain(rt *rapid.T) {
-	if m.paused {
-		m.pause(rt)
+// follow compares what a row says with what it said before.
+func (m *ruleMachine) follow(row *modelTask) {
+	i := slices.IndexFunc(m.tasks, func(t *modelTask) bool { return t.id == row.id })
+	require.GreaterOrEqual(m.chooser, i, 0, "a task that nobody dispatched")
+	t, before := m.tasks[i], m.states[row.id.String()]
+	require.True(m.chooser, before == row.state || slices.Contains(moves[before], row.state), "from %s to %s", before, row.state)
+	m.states[row.id.String()] = row.state
+	if row.state.Final() && t.end == "" {
+		t.end = row.end
 	}
-	m.now = m.now.Add(time.Hour)
-	m.admit(rt)
-	for slices.ContainsFunc(m.tasks, func(x *modelTask) bool { return !x.final }) { // it always drains
-		ready := unblocked(m.tasks)
-		require.NotEmpty(rt, ready)
-		i := slices.IndexFunc(m.tasks, func(x *modelTask) bool { return x.id.String() == ready[0] })
-		if m.tasks[i].job == nil {
-			m.start(rt, m.tasks[i])
-		}
-		require.NoError(rt, m.EndTask(context.Background(), m.tasks[i].job, nil))
-		m.tasks[i].final = true
-		m.check(rt)
+	if row.state.Final() {
+		require.Equal(m.chooser, t.end, row.end, "a task that has ended stays as it is")
 	}
+	if row.message != t.message {
+		t.message, t.since = row.message, m.step
+	}
+}
+
+func (m *ruleMachine) rows(table string) (n int) {
+	m.ok(m.plain.Reader().DB.QueryRow("SELECT count(*) FROM " + table).Scan(&n))
+	return n
 }

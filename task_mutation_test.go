@@ -2,107 +2,177 @@ package pulp_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gopulp/pulp"
+	"github.com/gopulp/pulp/pulptest"
 )
 
-// heavy is set to 1 to run what takes minutes, and mutating to run what takes a quarter of an hour.
-const (
-	heavy    = "PULP_TEST_HEAVY"
-	mutating = "PULP_TEST_MUTATIONS"
-)
-
-// A mutation drops a clause of a statement, or a step of the code around it. The model test
-// must fail with each of them.
-type mutation struct{ name, file, old, new string }
-
-// mutations are the clauses of insert, claim, release and admission, one after the other.
-var mutations = []mutation{
-	{"insert ignores exclusive", "release.go", "const wanted = `EXISTS (SELECT 1 FROM json_each(?1) w", "const wanted = `EXISTS (SELECT 1 FROM json_each('[]') w"},
-	{"insert ignores shared", "release.go", "  OR EXISTS (SELECT 1 FROM json_each(?2) w CROSS JOIN reservation r ON r.resource = w.value AND r.mode = 1)\n  OR EXISTS", "  OR EXISTS"},
-	{"insert ignores limits", "release.go", "EXISTS (SELECT 1 FROM json_each(?3) w WHERE", "EXISTS (SELECT 1 FROM json_each('[]') w WHERE"},
-	{"insert lets shared wait for shared", "release.go", "json_each(?2) w CROSS JOIN reservation r ON r.resource = w.value AND r.mode = 1)\n  OR EXISTS (SELECT 1 FROM json_each(?3)", "json_each(?2) w CROSS JOIN reservation r ON r.resource = w.value)\n  OR EXISTS (SELECT 1 FROM json_each(?3)"},
-	{"insert forgets to hold back", "dispatch.go", "(SELECT ?4 OR ` + wanted", "(SELECT ` + wanted"},
-	{"insert ignores a pause", "dispatch.go", "WHEN paused THEN 'waiting' ELSE ?5", "ELSE ?5"},
-	{"reserve forgets exclusive", "dispatch.go", "SELECT value, 1, ?1, ?2 FROM json_each(?3)", "SELECT value, 1, ?1, ?2 FROM json_each('[]')"},
-	{"reserve forgets shared", "dispatch.go", " UNION ALL SELECT value, 0, ?1, ?2 FROM json_each(?4)", ""},
-	{"reserve forgets limits", "dispatch.go", "UNION ALL SELECT value ->> 0, 2, ?1, ?2 FROM json_each(?5)", ""},
-	{"unique sees other keys", "dispatch.go", "WHERE name = ? AND unique_key = ? AND", "WHERE name = ? AND ? IS NOT NULL AND"},
-	{"rule sees the unblocked", "release.go", " AND t.unblocked_at IS NULL", ""},
-	{"rule sees who is held back", "release.go", " AND t.run_at IS NULL", ""},
-	{"rule ignores shared before exclusive", "release.go", "r.mode IN (0, 1)", "r.mode IN (1)"},
-	{"rule ignores exclusive before exclusive", "release.go", "r.mode IN (0, 1)", "r.mode IN (0)"},
-	{"rule lets younger ones block exclusive", "release.go", "r.mode IN (0, 1) AND r.ticket < ` + ticketOf + `)", "r.mode IN (0, 1) AND r.ticket <> ` + ticketOf + `)"},
-	{"rule lets younger ones block shared", "release.go", "r.mode = 1 AND r.ticket < ` + ticketOf", "r.mode = 1 AND r.ticket <> ` + ticketOf"},
-	{"rule ignores exclusive before shared", "release.go", "json_each(t.shared)", "json_each('[]')"},
-	{"rule ignores limits", "release.go", "json_each(t.limits)", "json_each('[]')"},
-	{"rule counts younger ones", "release.go", "r.mode = 2 AND r.ticket < ` + ticketOf + ` LIMIT", "r.mode = 2 LIMIT"},
-	{"rule orders by id", "release.go", "`ifnull(t.ticket, t.id)`", "`t.id`"},
-	{"release forgets the next exclusive", "release.go", "JOIN reservation r ON r.resource = head.resource AND r.mode = 1 AND r.ticket = head.ticket", "JOIN reservation r ON 0"},
-	{"release forgets after a share", "release.go", "UNION ALL SELECT value, 0 FROM json_each(?2)", ""},
-	{"release forgets after an exclusive", "release.go", "SELECT value, 1 FROM json_each(?1) UNION ALL", ""},
-	{"release forgets sharers", "release.go", "WHERE head.held = 1", "WHERE 0"},
-	{"release stops before the last sharers", "release.go", "ifnull(head.ticket, 9223372036854775807)", "head.ticket"},
-	{"release forgets limits", "release.go", "SELECT value FROM json_each(?5)", "SELECT value FROM json_each('[]')"},
-	{"the wrong one moves up in a limit", "release.go", "l.number, n-1)", "l.number, n)"},
-	{"the end keeps reservations", "release.go", "`DELETE FROM reservation WHERE task_id = ?`", "`DELETE FROM reservation WHERE task_id = -?`"},
-	{"nobody waits for a share", "release.go", "json_each(?2) w CROSS JOIN reservation r ON r.resource = w.value AND r.mode = 1)`", "json_each('[]') w CROSS JOIN reservation r ON r.resource = w.value AND r.mode = ?2)`"},
-	{"claim ignores a pause", "claim.go", " AND NOT EXISTS (SELECT 1 FROM paused_type p WHERE p.name = task.name)", ""},
-	{"claim does not count attempts", "claim.go", "attempt = attempt + 1, ", ""},
-	{"admission keeps the old place", "due.go", "run_at = NULL, ticket = ?1", "run_at = NULL, ticket = max(id, ?1 * 0)"},
-	{"admission reserves nothing", "due.go", "a.reserve(ctx, s.tx, t.id, t.reserved)", "a.reserve(ctx, s.tx, t.id, reserved{exclusive: noResources, shared: noResources, limits: noResources})"},
-	{"admission unblocks nobody", "due.go", "return a.unblockStray(ctx, s, t.id)", "return nil"},
-	{"admission in the order of ids", "due.go", "ORDER BY run_at, id", "ORDER BY id"},
-	{"a retry keeps its reservations", "retry.go", "freed, rest, err = a.free(ctx, s.tx, j.id, j.reserved); err != nil", "err != nil"},
-	{"a retry stays unblocked", "retry.go", "unblocked_at = NULL, started_at", "started_at"},
-	{"a retry starts at once", "retry.go", "run_at = ?1, error", "run_at = ?1 * 0, error"},
-	{"a crash loses the place", "recover.go", "ready, err := a.requeue(ctx, s, t.id, t.attempt)", "ready, err := []released(nil), error(nil)"},
-	{"a canceled task is retried", "retry.go", "AND attempt = ?6 AND state = 'running' RETURNING id", "AND attempt = ?6 RETURNING id"},
-	{"a canceled task stays on the list", "cancel.go", "if message != nil {", "if false {"},
-	{"a canceled task stays held back in line", "cancel.go", "freed, rest, err := a.free(ctx, s.tx, task, r)", "freed, rest, err := []released(nil), false, error(nil)"},
+// A mutation drops a clause of a statement, or bends it. The machine must find fault with it.
+type mutation struct {
+	name      string
+	statement string // its name in pulp.TaskStatements; "" means each that has old in it
+	old, new  string
 }
 
-func TestEachClauseIsWhereTheListSays(t *testing.T) {
+// apply returns what becomes of a statement.
+func (m mutation) apply(text string) string {
+	if m.statement != "" && text != pulp.TaskStatements()[m.statement] {
+		return text
+	}
+	return strings.ReplaceAll(text, m.old, m.new)
+}
+
+// chances is how many games a mutation has to survive to be said to be missed.
+const chances = 2000
+
+func TestEachMutationChangesAStatementThatStaysOne(t *testing.T) {
 	t.Parallel()
-	for _, m := range mutations {
+	h := openTasks(t, t.TempDir(), pulp.Config{Workers: -1})
+	seen := map[string]bool{}
+	for _, m := range append(slices.Clone(sqlMutations), workerMutations...) {
+		require.False(t, seen[m.name], m.name)
+		seen[m.name] = true
+		changed := 0
+		for name, text := range pulp.TaskStatements() {
+			if other := m.apply(text); other != text {
+				changed++
+				_, err := h.DB().Reader().DB.Exec("EXPLAIN "+other, make([]any, parameters(text))...)
+				require.NoError(t, err, "%s: %s", m.name, name)
+			}
+		}
+		require.NotZero(t, changed, m.name)
+	}
+	for _, m := range codeMutations {
 		text, err := os.ReadFile(m.file)
 		require.NoError(t, err)
 		require.Equal(t, 1, strings.Count(string(text), m.old), m.name)
 	}
 }
 
-func TestModelTestCatchesEachDroppedClause(t *testing.T) {
-	if os.Getenv(mutating) != "1" {
-		t.Skip("takes a quarter of an hour; set " + mutating + "=1")
+// parameters is how many arguments a statement takes.
+func parameters(text string) int {
+	n := 0
+	for _, m := range regexp.MustCompile(`\?(\d+)`).FindAllStringSubmatch(text, -1) {
+		if k, err := strconv.Atoi(m[1]); err == nil {
+			n = max(n, k)
+		}
 	}
-	for _, m := range mutations {
-		t.Run(m.name, func(t *testing.T) {
-			out, err := mutate(t, m, "^TestTasksAreUnblockedAsPulpDoes$")
-			require.Error(t, err, "the model test did not notice")
-			require.Contains(t, out, "--- FAIL", out)
+	if n == 0 {
+		n = strings.Count(text, "?")
+	}
+	return n
+}
+
+func TestModelFindsEachDroppedClause(t *testing.T) {
+	t.Parallel()
+	list := sqlMutations
+	if !pulptest.Heavy() {
+		list = nil
+		for i, m := range sqlMutations { // a sample, so that the way of it is under test
+			if i%12 == 0 && !testing.Short() {
+				list = append(list, m)
+			}
+		}
+	}
+	for _, mutant := range list {
+		t.Run(mutant.name, func(t *testing.T) {
+			t.Parallel()
+			m := newRuleMachine(t, func(db pulp.Database) pulp.Database { return rewrite(t, db, mutant.apply) })
+			found := ""
+			for seed := uint64(0); seed < chances && found == ""; seed++ {
+				found = m.suspect(seed, 40)
+			}
+			require.NotEmpty(t, found, "the model did not notice")
+			t.Log(found)
 		})
 	}
 }
 
-// mutate runs a test of this package with one piece of its code replaced.
-func mutate(t *testing.T, m mutation, test string) (string, error) {
-	text, err := os.ReadFile(m.file)
-	require.NoError(t, err)
+// A codeMutation drops a step of the code around the statements; MUTATED in it says whether it is
+// the one at work.
+type codeMutation struct{ test, name, file, old, new string }
+
+// The tests that must find a codeMutation.
+const (
+	oneWorker  = "TestModelHoldsForManyGames"
+	twoWorkers = "TestWorkersDoWhatTheyShouldAtOnce"
+)
+
+// mutantAtWork names the mutation for a program that has them all.
+const mutantAtWork = "PULP_TEST_MUTANT"
+
+func TestModelFindsEachDroppedStep(t *testing.T) {
+	if !pulptest.Heavy() {
+		t.Skip("compiles a program; set PULP_TEST_HEAVY=1")
+	}
+	t.Parallel()
+	program := filepath.Join(t.TempDir(), "mutants")
+	out, err := exec.Command("go", "test", "-c", "-vet=off", "-overlay", overlay(t), "-o", program, ".").CombinedOutput()
+	require.NoError(t, err, string(out))
+	run := func(m codeMutation) (string, error) {
+		cmd := exec.Command(program, "-test.run=^"+m.test+"$", "-test.timeout=200s")
+		cmd.Env = append(os.Environ(), gamesToPlay+"="+strconv.Itoa(chances), mutantAtWork+"="+m.name)
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	for _, m := range codeMutations {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			said, err := run(m)
+			require.Error(t, err, "the model did not notice")
+			require.True(t, strings.Contains(said, "--- FAIL"), "it did not fail, but broke off")
+		})
+	}
+}
+
+// overlay makes the file that has a compiler see the code with all mutations in it.
+func overlay(t *testing.T) string {
 	dir := t.TempDir()
-	changed := filepath.Join(dir, m.file)
-	require.NoError(t, os.WriteFile(changed, []byte(strings.Replace(string(text), m.old, m.new, 1)), 0o600))
-	original, err := filepath.Abs(m.file)
+	here, err := os.Getwd()
 	require.NoError(t, err)
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {original: changed}})
+	replace := map[string]string{}
+	put := func(file, text string) {
+		replace[filepath.Join(here, file)] = filepath.Join(dir, file)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600))
+	}
+	put("mutated.go", fmt.Sprintf("package pulp\n\nimport \"os\"\n\nfunc mutated(name string) bool { return os.Getenv(%q) == name }\n", mutantAtWork))
+	texts := map[string]string{}
+	for _, m := range codeMutations {
+		if texts[m.file] == "" {
+			b, err := os.ReadFile(m.file)
+			require.NoError(t, err)
+			texts[m.file] = string(b)
+		}
+		texts[m.file] = strings.Replace(texts[m.file], m.old, strings.ReplaceAll(m.new, "MUTATED", fmt.Sprintf("mutated(%q)", m.name)), 1)
+	}
+	for file, text := range texts {
+		put(file, text)
+	}
+	b, err := json.Marshal(map[string]any{"Replace": replace})
 	require.NoError(t, err)
 	list := filepath.Join(dir, "overlay.json")
-	require.NoError(t, os.WriteFile(list, overlay, 0o600))
-	cmd := exec.Command("go", "test", "-overlay", list, "-count=1", "-vet=off", "-timeout=120s", "-run", test, ".", "-rapid.checks=400", "-rapid.nofailfile", "-rapid.shrinktime=1s")
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	require.NoError(t, os.WriteFile(list, b, 0o600))
+	return list
+}
+
+func TestWorkersFindEachDroppedClause(t *testing.T) {
+	t.Parallel()
+	for _, mutant := range workerMutations {
+		t.Run(mutant.name, func(t *testing.T) {
+			t.Parallel()
+			found := suspectWork(t, chances, func(db pulp.Database) pulp.Database { return rewrite(t, db, mutant.apply) })
+			require.NotEmpty(t, found, "the model did not notice")
+		})
+	}
 }

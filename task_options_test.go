@@ -250,3 +250,21 @@ func openFails(t *testing.T, parts ...pulp.Part) error {
 	require.Error(t, err)
 	return err
 }
+
+func TestWhoSaysAnotherNumberForALimitWaitsForItsOwn(t *testing.T) {
+	t.Parallel()
+	s := newStage()
+	h := hostTasks(t, s.task)
+	three, two := pulp.Limit{Key: "l", N: 3}, pulp.Limit{Key: "l", N: 2}
+	dispatch(h, s.task, "one", three)
+	dispatch(h, s.task, "other", three)
+	require.ElementsMatch(t, []string{"one", "other"}, []string{receive(t, s.started), receive(t, s.started)})
+	late := dispatch(h, s.task, "late", two)
+	require.False(t, h.row(late.ID).Unblocked, "two are there")
+	s.end("one", nil)
+	require.Equal(t, "late", receive(t, s.started), "one is left")
+	s.end("other", nil)
+	s.end("late", nil)
+	_, err := wait(t, late)
+	require.NoError(t, err)
+}

@@ -5,7 +5,6 @@ package pulp_test
 import (
 	"context"
 	"math/rand/v2"
-	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/gopulp/pulp"
+	"github.com/gopulp/pulp/pulptest"
 )
 
 // stop stops the process, as if it got no turn of the processor.
@@ -83,7 +83,7 @@ func TestProcessesMayBeStoppedAndKilledAtAnyTime(t *testing.T) {
 	t.Parallel()
 	const lease = time.Second
 	length := 6 * time.Second
-	if os.Getenv(heavy) == "1" {
+	if pulptest.Heavy() {
 		length = time.Minute
 	}
 	dir := t.TempDir()

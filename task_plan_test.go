@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -66,28 +65,4 @@ func (h *taskHost) plan(text string) (steps []string) {
 		steps = append(steps, step)
 	}
 	return steps
-}
-
-func TestDispatchDoesNotFeelTheBacklog(t *testing.T) {
-	t.Parallel()
-	cost := func(backlogged int) time.Duration {
-		task := double()
-		h := openTasks(t, t.TempDir(), pulp.Config{Parts: []pulp.Part{task}, Workers: -1})
-		if backlogged > 0 {
-			h.exec(fmt.Sprintf(backlog, backlogged))
-		}
-		best := time.Hour
-		for i := range 50 {
-			begun := time.Now()
-			dispatch(h, task, i, pulp.Exclusive(pulp.Name("r")), pulp.Shared(pulp.Name("s")))
-			best = min(best, time.Since(begun))
-		}
-		return best
-	}
-	rows := 100_000
-	if testing.Short() {
-		rows = 10_000
-	}
-	// Ten times is far from a scan of so many rows, and far from noise.
-	require.Less(t, cost(rows), 10*cost(0))
 }

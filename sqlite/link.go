@@ -34,6 +34,19 @@ type link struct {
 	// transaction ends without a commit, also when nobody asked for that. So asking whether
 	// the transaction is still there costs nothing. Whoever begins one resets it.
 	rolledBack bool
+	fault      fault
+}
+
+// A fault lets a test have statements fail as a full disk or another process would have them:
+// with the error that it returns, after what SQLite itself does then. Nil, as it is for all
+// who use the package, means that nothing fails without need.
+type fault func(raw rawConn, text string) error
+
+func (f fault) strikes(raw rawConn, text string) error {
+	if f == nil {
+		return nil
+	}
+	return f(raw, text)
 }
 
 // dial opens a link to file and runs the pragmas on it.
@@ -50,7 +63,7 @@ func dial(ctx context.Context, c config, file string, pragmas ...string) (*link,
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	l := &link{raw: conn.(rawConn)}
+	l := &link{raw: conn.(rawConn), fault: c.fault}
 	l.stmts = newStmts(l.raw)
 	l.raw.RegisterRollbackHook(func() { l.rolledBack = true })
 	for _, pragma := range pragmas {
@@ -66,6 +79,9 @@ func dial(ctx context.Context, c config, file string, pragmas ...string) (*link,
 // that its statement is worth keeping; bun writes arguments into the text, and such texts
 // would only drive the useful ones out of the cache.
 func (l *link) exec(ctx context.Context, text string, args []driver.NamedValue, keep bool) (driver.Result, error) {
+	if err := l.fault.strikes(l.raw, text); err != nil {
+		return nil, err
+	}
 	if !keep {
 		return l.raw.ExecContext(ctx, text, args)
 	}
@@ -79,6 +95,9 @@ func (l *link) exec(ctx context.Context, text string, args []driver.NamedValue, 
 
 // query starts text and returns its rows, which must be closed.
 func (l *link) query(ctx context.Context, text string, args []driver.NamedValue, keep bool) (driver.Rows, error) {
+	if err := l.fault.strikes(l.raw, text); err != nil {
+		return nil, err
+	}
 	if !keep {
 		return l.raw.QueryContext(ctx, text, args)
 	}

@@ -23,6 +23,7 @@ type config struct {
 	slowLimit   time.Duration
 	busyTimeout time.Duration
 	functions   map[string]*modernc.FunctionImpl // beside SQLite's and ours
+	fault       fault
 }
 
 func configure(options []Option) config {
