@@ -179,12 +179,16 @@ func (a *App) Reveal(s Secret) (string, error) {
 
 // readBody reads the fields of a body into a struct that is no model.
 func readBody[T any](ctx context.Context, a *App, fields map[string]json.RawMessage) (*T, error) {
+	return readFields[T](ctx, a, fields, creating)
+}
+
+func readFields[T any](ctx context.Context, a *App, fields map[string]json.RawMessage, how writing) (*T, error) {
 	p, err := planOf(reflect.TypeFor[T]())
 	if err != nil {
 		return nil, err
 	}
 	in := new(T)
-	return in, a.decoder(ctx, a.db.Reader()).decode(p, fields, reflect.ValueOf(in).Elem(), creating)
+	return in, a.decoder(ctx, a.db.Reader()).decode(p, fields, reflect.ValueOf(in).Elem(), how)
 }
 
 // objectOf describes a struct type that is no model.

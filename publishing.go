@@ -122,7 +122,12 @@ func (t *PublicationType[D]) begin(ctx context.Context, j *Job, typ int64, v *Ve
 	}
 	pub := &Publication[D]{VersionID: v.ID, PublisherID: publisher, PassThrough: t.PassThrough, Detail: d}
 	pub.PulpType = typ
-	err = j.Tx(ctx, func(ctx context.Context, tx bun.Tx) error { return NewModel[Publication[D]]().Insert(ctx, tx, pub) })
+	err = j.Tx(ctx, func(ctx context.Context, tx bun.Tx) error {
+		if err := NewModel[Publication[D]]().Insert(ctx, tx, pub); err != nil {
+			return err
+		}
+		return j.app.owned(ctx, tx, j.app.kinds[publicationKind].ends[typ], pub.ID)
+	})
 	return &Publishing{app: j.app, j: j, version: v, id: pub.ID, passThrough: t.PassThrough}, pub, err
 }
 

@@ -77,6 +77,7 @@ type App struct {
 	domain  domain
 	*registry
 	*engine
+	policies *policies
 	accounts *accounts
 	digests  blob.Set
 	flights  *flights
@@ -90,7 +91,7 @@ type App struct {
 // to date, recovers what a killed process left, and returns an App that is ready to dispatch
 // tasks and to be asked. It starts no goroutine; [App.Run] does. The App owns db from now on.
 func Open(ctx context.Context, db Database, cfg Config) (*App, error) {
-	a := &App{cfg: cfg.withDefaults(), db: db, clock: time.Now, accounts: newAccounts(), flights: newFlights(), removing: semaphore.NewWeighted(1)}
+	a := &App{cfg: cfg.withDefaults(), db: db, clock: time.Now, accounts: newAccounts(), flights: newFlights(), removing: semaphore.NewWeighted(1), policies: &policies{}}
 	a.log = a.cfg.Logger
 	if err := a.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open app: %w", err), db.Close())
@@ -114,7 +115,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.digests, err = blob.ParseSet(append(a.cfg.Checksums, "sha256")...); err != nil {
 		return fmt.Errorf("checksums: %w", err)
 	}
-	for _, step := range []func(context.Context) error{a.seed, a.seedAdmin, a.declare, a.migrate, a.index, a.recover, a.abandonAll} {
+	for _, step := range []func(context.Context) error{a.seed, a.seedAdmin, a.declare, a.migrate, a.index, a.keepRoles, a.keepPolicies, a.recover, a.abandonAll} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -171,6 +172,7 @@ const (
 	jobKey
 	prefixKey
 	pageKey
+	accessKey
 )
 
 // With returns a context that carries a, as Dispatch needs it in a transaction that the
@@ -191,8 +193,12 @@ type Caller struct {
 	CorrelationID string // of the request; tasks remember it
 }
 
-// WithCaller returns a context in which everything is done on behalf of c.
+// WithCaller returns a context in which everything is done on behalf of c. If ctx is restricted
+// to what its caller may do, see [App.Restrict], the new one is to what c may.
 func WithCaller(ctx context.Context, c Caller) context.Context {
+	if acc, _ := ctx.Value(accessKey).(*access); acc != nil {
+		ctx = context.WithValue(ctx, accessKey, newAccess(acc.app, c))
+	}
 	return context.WithValue(ctx, callerKey, c)
 }
 

@@ -19,6 +19,7 @@ type purgeRequest struct {
 type purgeArgs struct {
 	Before Time
 	States []string
+	Of     *int64 // whose tasks, and those on which roles let this account; nil: all
 }
 
 var purgeTask = &Task[purgeArgs, struct{}]{Name: "pulpcore.app.tasks.purge.purge", Run: runPurge}
@@ -56,6 +57,9 @@ func purge(ctx context.Context, a *App, r *Request) (*Answer, error) {
 	if in.Before != nil {
 		args.Before = *in.Before
 	}
+	if args.Of, err = a.purger(ctx); err != nil {
+		return nil, err
+	}
 	var id ID
 	err = a.Tx(ctx, func(ctx context.Context, tx bun.Tx) error {
 		t, err := purgeTask.Dispatch(ctx, tx, args)
@@ -72,17 +76,42 @@ func purge(ctx context.Context, a *App, r *Request) (*Answer, error) {
 
 const purgeSQL = `DELETE FROM task WHERE id IN (SELECT id FROM task WHERE finished_at < ? AND state IN (SELECT value FROM json_each(?)) ORDER BY finished_at LIMIT ?)`
 
-func runPurge(ctx context.Context, j *Job, args purgeArgs) (struct{}, error) {
-	return struct{}{}, j.forgetTasks(ctx, args.Before, args.States)
+// purger is the account whose rights narrow what a purge of ctx's caller forgets; nil if it may
+// forget all tasks.
+func (a *App) purger(ctx context.Context) (*int64, error) {
+	acc := accessOf(ctx)
+	if acc == nil {
+		return nil, nil
+	}
+	all, err := acc.everywhere(ctx, "core.delete_task")
+	switch {
+	case all || err != nil:
+		return nil, err
+	case acc.caller.AccountID == nil:
+		return nil, ErrDenied
+	}
+	return acc.caller.AccountID, nil
 }
 
-// forgetTasks deletes the records of tasks that ended before a time in one of some final states,
-// batch by batch. What it has deleted stays deleted if it is canceled.
-func (j *Job) forgetTasks(ctx context.Context, before Time, states []string) error {
+// purgeOwnSQL is purgeSQL for the tasks that an account may delete.
+const purgeOwnSQL = `DELETE FROM task WHERE id IN (SELECT id FROM task WHERE finished_at < ? AND state IN (SELECT value FROM json_each(?))
+AND (created_by = ? OR id IN (` + rowsWithSQL + `)) ORDER BY finished_at LIMIT ?)`
+
+func runPurge(ctx context.Context, j *Job, args purgeArgs) (struct{}, error) {
+	if args.Of == nil {
+		return struct{}{}, j.forgetTasks(ctx, purgeSQL, args.Before, jsonTexts(args.States))
+	}
+	const right = "core.delete_task"
+	return struct{}{}, j.forgetTasks(ctx, purgeOwnSQL, args.Before, jsonTexts(args.States), *args.Of, right, *args.Of, taskKind, taskKind, right, *args.Of)
+}
+
+// forgetTasks deletes the records of tasks that a statement finds, batch by batch. What it has
+// deleted stays deleted if it is canceled.
+func (j *Job) forgetTasks(ctx context.Context, query string, args ...any) error {
 	total := j.Progress("purge.tasks.total", "Purged task-objects total", 0)
 	for n := int64(purgeBatch); n == purgeBatch; total.Add(n) {
 		var err error
-		if n, err = j.exec(ctx, purgeSQL, before, jsonTexts(states), purgeBatch); err != nil {
+		if n, err = j.exec(ctx, query, append(args, purgeBatch)...); err != nil {
 			return fmt.Errorf("purge tasks: %w", err)
 		}
 	}
