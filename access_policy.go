@@ -134,12 +134,13 @@ func (a *App) keepPolicies(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read access policies: %w", err)
 	}
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(a.guards)), func(name string) bool { return there[name] == a.guards[name].texts() })
+	if len(names) == 0 {
+		return nil
+	}
 	return a.inTx(ctx, func(ctx context.Context, s *scope) error {
-		for _, name := range slices.Sorted(maps.Keys(a.guards)) {
+		for _, name := range names {
 			t := a.guards[name].texts()
-			if there[name] == t {
-				continue
-			}
 			if _, err := s.tx.Tx.ExecContext(ctx, keepPolicySQL, NewID(), a.domain.ID, a.now(), name, t.statements, t.hooks, t.scoping); err != nil {
 				return fmt.Errorf("keep access policy of %s: %w", name, err)
 			}

@@ -85,7 +85,13 @@ func openCountedIn(t *testing.T, dir string) (*shop, *atomic.Int64) {
 		require.NoError(t, app.Close())
 	})
 	// Who asks is known without a query.
-	known := func(*http.Request) (pulp.Caller, error) { return pulp.Caller{Username: "admin"}, nil }
+	known := func(r *http.Request) (pulp.Caller, error) {
+		if r.Header.Get("X-User") != "" {
+			second := int64(2)
+			return pulp.Caller{Username: r.Header.Get("X-User"), AccountID: &second}, nil
+		}
+		return pulp.Caller{Username: "admin", Superuser: true}, nil
+	}
 	return &shop{App: app, Handler: httpapi.Handler(app, httpapi.Authenticators(known))}, c.n
 }
 

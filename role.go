@@ -105,7 +105,7 @@ ON CONFLICT (name) DO UPDATE SET pulp_last_updated = excluded.pulp_last_updated,
 // keepRoles makes the rows of locked roles agree with the declarations. Those of a plugin that is
 // not there stay, with all who have them.
 func (a *App) keepRoles(ctx context.Context) error {
-	there := map[string]string{}
+	there := map[string]string{} // name → permissions
 	err := a.eachRow(ctx, lockedRolesSQL, nil, func(scan func(...any) error) error {
 		var name, permissions string
 		var locked bool
@@ -118,13 +118,13 @@ func (a *App) keepRoles(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read roles: %w", err)
 	}
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(a.roles)), func(name string) bool { return there[name] == jsonTexts(a.roles[name]) })
+	if len(names) == 0 {
+		return nil
+	}
 	return a.inTx(ctx, func(ctx context.Context, s *scope) error {
-		for _, name := range slices.Sorted(maps.Keys(a.roles)) {
-			text := jsonTexts(a.roles[name])
-			if there[name] == text {
-				continue
-			}
-			if _, err := s.tx.Tx.ExecContext(ctx, keepRoleSQL, NewID(), a.domain.ID, a.now(), name, text); err != nil {
+		for _, name := range names {
+			if _, err := s.tx.Tx.ExecContext(ctx, keepRoleSQL, NewID(), a.domain.ID, a.now(), name, jsonTexts(a.roles[name])); err != nil {
 				return fmt.Errorf("keep role %q: %w", name, err)
 			}
 		}
