@@ -94,6 +94,7 @@ func (q *question) look(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		q.above = above
 		hidden, err := q.app.unseen(ctx, q.app.db.Reader(), q.op.parent.kind, []int64{above.id})
 		switch {
 		case err != nil:

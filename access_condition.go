@@ -138,8 +138,11 @@ func pathObject(_ context.Context, q *question) (foundObject, bool, error) {
 // parentObject is the object below which the path leads.
 func parentObject(ctx context.Context, q *question) (foundObject, bool, error) {
 	parent := q.op.parent
-	if parent == nil {
+	switch {
+	case parent == nil:
 		return pathObject(ctx, q)
+	case q.above.id != 0:
+		return q.above, true, nil
 	}
 	ids, err := q.app.findTargets(ctx, q.app.db.Reader(), []target{{end: parent, key: q.vars["pk"]}})
 	if err != nil || ids[0] == 0 {

@@ -129,3 +129,32 @@ func (a *App) grant(ctx context.Context, tx bun.Tx, role string, on subject, acc
 	_, err := tx.Tx.ExecContext(ctx, grantSQL, NewID(), a.domain.ID, CallerOf(ctx).AccountID, a.now(), on.kind, on.id, role, account, username, group)
 	return err
 }
+
+// forgetRolesSQL has the roles on a row of a host's table go with the row, however it goes: SQLite
+// may give its number to another one.
+const forgetRolesSQL = `CREATE TRIGGER IF NOT EXISTS "pulp_roles_%[1]s" AFTER DELETE ON "%[2]s" BEGIN
+  DELETE FROM role_assignment WHERE kind = '%[3]s' AND object_id = old."%[4]s";
+END`
+
+// watchHosts makes the triggers of the hosts' tables on whose rows there may be roles; the core's
+// own have theirs from the schema.
+func (a *App) watchHosts(ctx context.Context) error {
+	for _, name := range slices.Sorted(maps.Keys(a.guards)) {
+		k := a.kinds[hostPrefix+name]
+		if k == nil || !a.guards[name].owned {
+			continue
+		}
+		table := 0 // and not a view, which has no such triggers
+		if err := scanOne(ctx, a.db.Reader(), "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", []any{k.key.table}, &table); err != nil {
+			return fmt.Errorf("look for the table %s: %w", k.key.table, err)
+		}
+		if table == 0 {
+			continue
+		}
+		query := fmt.Sprintf(forgetRolesSQL, name, k.key.table, k.name, k.key.primary)
+		if _, err := a.db.Writer().DB.ExecContext(ctx, query); err != nil {
+			return fmt.Errorf("watch the rows of %s: %w", k.key.table, err)
+		}
+	}
+	return nil
+}

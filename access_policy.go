@@ -3,6 +3,7 @@ package pulp
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -70,23 +71,31 @@ func (a *App) readPolicies(ctx context.Context) (map[string]*policy, error) {
 		if err := scan(&name, &statements, &hooks, &scoping); err != nil {
 			return err
 		}
-		p := &policy{}
+		p, err := readPolicy(statements, hooks, scoping)
+		if err != nil { // of another version of this program
+			a.log.ErrorContext(ctx, "cannot understand an access policy; only superusers are let in there until it is changed or reset", "viewset_name", name, "error", err)
+			p = &policy{scoped: true}
+		}
 		out[name] = p
-		var in []map[string]json.RawMessage
-		if err := json.Unmarshal([]byte(statements), &in); err != nil {
-			return fmt.Errorf("policy of %s: %w", name, err)
-		}
-		for _, fields := range in {
-			s, err := readStatement(fields)
-			if err != nil {
-				return fmt.Errorf("policy of %s: %w", name, err)
-			}
-			p.statements = append(p.statements, s)
-		}
-		p.scoped = scoping != "{}"
-		return json.Unmarshal([]byte(hooks), &p.hooks)
+		return nil
 	})
 	return out, err
+}
+
+func readPolicy(statements, hooks, scoping string) (*policy, error) {
+	p := &policy{scoped: scoping != "{}"}
+	var in []map[string]json.RawMessage
+	if err := errors.Join(json.Unmarshal([]byte(statements), &in), json.Unmarshal([]byte(hooks), &p.hooks)); err != nil {
+		return nil, err
+	}
+	for _, fields := range in {
+		s, err := readStatement(fields)
+		if err != nil {
+			return nil, err
+		}
+		p.statements = append(p.statements, s)
+	}
+	return p, nil
 }
 
 const (

@@ -101,7 +101,8 @@ type question struct {
 	vars    map[string]string
 	body    *Input // nil before it has been read
 	subject subject
-	waits   bool // a condition is about the body, which has not been read
+	above   foundObject // below which the path leads
+	waits   bool        // a condition is about the body, which has not been read
 }
 
 // allowed says whether some statement allows what is asked, and none denies it.
