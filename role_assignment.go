@@ -48,9 +48,9 @@ type (
 // An assignmentBody is what a client sends to give a role.
 type assignmentBody struct {
 	Role   string  `json:"role" validate:"required" doc:"The name of the role."`
-	Object *string `json:"content_object" doc:"pulp_href of the object for which role permissions should be asserted. If set to 'null', permissions will act on either domain or model-level."`
-	PRN    *string `json:"content_object_prn" doc:"prn of the object for which role permissions should be asserted. If set to 'null', permissions will act on either domain or model-level."`
-	Domain *string `json:"domain" pulp:"format=uri" doc:"Domain this role should be applied on, mutually exclusive with content_object."`
+	Object *string `json:"content_object" pulp:"blank" doc:"pulp_href of the object for which role permissions should be asserted. If set to 'null', permissions will act on either domain or model-level."`
+	PRN    *string `json:"content_object_prn" pulp:"blank" doc:"prn of the object for which role permissions should be asserted. If set to 'null', permissions will act on either domain or model-level."`
+	Domain *string `json:"domain" pulp:"blank,format=uri" doc:"Domain this role should be applied on, mutually exclusive with content_object."`
 }
 
 func userRoleViews() *ViewSet[userRole] {
@@ -122,6 +122,11 @@ func (a *App) readAssignment(ctx context.Context, fields map[string]json.RawMess
 	in, err := readBody[assignmentBody](ctx, a, fields)
 	if err != nil {
 		return err
+	}
+	for _, field := range []**string{&in.Object, &in.PRN, &in.Domain} {
+		if *field != nil && **field == "" { // as forms say null
+			*field = nil
+		}
 	}
 	errs, db := FieldErrors{}, a.db.Reader()
 	if err := scanOne(ctx, db, "SELECT id FROM role WHERE name = ?", []any{in.Role}, &to.Role); err != nil {
