@@ -188,3 +188,17 @@ func (s *accounts) remember(id [sha256.Size]byte, now time.Time) {
 	}
 	s.right[id] = now.Add(remembered)
 }
+
+// Caller returns who has an account of a username, without asking for a password: for a host that
+// knows by other means who makes a request. It returns ErrNotFound if there is none, or none that
+// is active.
+func (a *App) Caller(ctx context.Context, username string) (Caller, error) {
+	acc, err := a.account(ctx, username)
+	if err != nil {
+		return Caller{}, err
+	}
+	if acc.id == 0 || !acc.active {
+		return Caller{}, fmt.Errorf("account %q: %w", username, ErrNotFound)
+	}
+	return Caller{AccountID: &acc.id, Username: acc.username, Superuser: acc.superuser}, nil
+}

@@ -31,8 +31,9 @@ type caller func(ctx context.Context, r *Request) (*Answer, error)
 // Do makes an action of a function. In is a struct whose tags describe the body as those of a
 // model do (see [Serializer]); struct{} means that there is none. What f returns is the
 // answer, in the same way: secrets and write-only fields stay here, and a *M looks as it does
-// when it is read. For a *[Ticket] it is 202 with the task's href. Whoever may do Update
-// ([ViewSet.Allow]) may do the action. f runs outside any transaction: it opens [App.Tx] around
+// when it is read. For a *[Ticket] it is 202 with the task's href. The caller needs
+// the permission "<app>.<name>_<model>" beside view (see [ByRole]), and [ViewSet.Allow] is asked for
+// Update. f runs outside any transaction: it opens [App.Tx] around
 // what it writes and dispatches.
 func Do[M, In, Out any](name string, f func(ctx context.Context, m *M, in In) (Out, error)) Action[M] {
 	return Action[M]{Name: name, bind: bind(f)}
@@ -179,12 +180,16 @@ func (a *App) Reveal(s Secret) (string, error) {
 
 // readBody reads the fields of a body into a struct that is no model.
 func readBody[T any](ctx context.Context, a *App, fields map[string]json.RawMessage) (*T, error) {
+	return readFields[T](ctx, a, fields, creating)
+}
+
+func readFields[T any](ctx context.Context, a *App, fields map[string]json.RawMessage, how writing) (*T, error) {
 	p, err := planOf(reflect.TypeFor[T]())
 	if err != nil {
 		return nil, err
 	}
 	in := new(T)
-	return in, a.decoder(ctx, a.db.Reader()).decode(p, fields, reflect.ValueOf(in).Elem(), creating)
+	return in, a.decoder(ctx, a.db.Reader()).decode(p, fields, reflect.ValueOf(in).Elem(), how)
 }
 
 // objectOf describes a struct type that is no model.

@@ -34,7 +34,7 @@ var digestNames = []string{"md5", "sha1", "sha224", "sha256", "sha384", "sha512"
 
 func artifactViews() *ViewSet[Artifact] {
 	v := &ViewSet[Artifact]{
-		Path: "artifacts", Name: "artifact", class: "Artifact", kind: artifactKind, Ops: List | Read | Delete,
+		Path: "artifacts", Name: "artifact", class: "Artifact", kind: artifactKind, Ops: List | Read | Delete, Access: AdminOnly,
 		Serializer: Serializer[Artifact]{Computed: []Computed[Artifact]{{
 			Name: "file", Doc: "The stored file.", Value: schema.Value{Type: schema.String}, input: true,
 			Values: func(_ context.Context, _ bun.IDB, as []*Artifact) ([]any, error) {

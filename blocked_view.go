@@ -11,14 +11,18 @@ import (
 type taskOperations struct{}
 
 func (taskOperations) declare(r *registry, _ Plugin) error {
+	tasks := r.views["tasks"].(*view[TaskRecord])
 	r.operations = append(r.operations, Operation{
+		guard: tasks.guard, action: "retrieve", find: tasks.find,
 		ID: "tasks_blocked_by", Method: "GET", Path: "tasks/{pk}/blocked_by/", Href: "{task_href}blocked_by/", Tag: "Tasks",
 		Summary: "Say why a task does not start", Answer: blockedObject(), Codes: []AnswerKind{OK}, Do: r.app.blockedBy,
 	}, Operation{
+		guard: tasks.guard, action: "events",
 		ID: "tasks_events", Method: "GET", Path: "tasks/events/", Tag: "Tasks", Summary: "Follow what happens to tasks",
 		Query: []schema.Parameter{{Name: "name", Value: Text(), Doc: "Only tasks of this name."}},
 		Codes: []AnswerKind{OK}, Do: r.app.allEvents,
 	}, Operation{
+		guard: tasks.guard, action: "retrieve", find: tasks.find,
 		ID: "tasks_task_events", Method: "GET", Path: "tasks/{pk}/events/", Href: "{task_href}events/", Tag: "Tasks",
 		Summary: "Follow a task", Codes: []AnswerKind{OK}, Do: r.app.taskEvents,
 	})

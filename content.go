@@ -70,7 +70,7 @@ func (t *ContentType[D]) declare(r *registry, owner Plugin) error {
 	d := t.declaration()
 	vs := &ViewSet[Content[D]]{
 		Path: d.path(owner), Name: words(title(owner.Name)) + " content", class: d.className(owner), kind: contentKind, typ: d.label(owner), decl: t,
-		Ops: List | Read, labels: true,
+		Ops: List | Read, labels: true, roleless: true, rules: func(g *guard) []rule { return t.rules(r, owner) },
 		Serializer: Serializer[Content[D]]{Computed: fileFields[D](t.FilePath != nil)},
 		Filters:    contentFilters(),
 	}

@@ -93,7 +93,10 @@ func pageFiles[D any](ctx context.Context, db bun.IDB, ms []*Content[D]) (map[in
 }
 
 // A pageMemo is what several computed fields of one page need.
-type pageMemo struct{ files map[int64][]unitFile }
+type pageMemo struct {
+	files    map[int64][]unitFile
+	assigned *assignedFacts
+}
 
 func artifactLinks[D any](ctx context.Context, db bun.IDB, ms []*Content[D]) ([]any, error) {
 	maps, err := artifactMaps(ctx, db, ms)

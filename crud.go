@@ -1,6 +1,7 @@
 package pulp
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,13 +14,27 @@ import (
 
 // one finds the object that a request's path names.
 func (v *view[M]) one(ctx context.Context, db bun.IDB, vars map[string]string) (*M, error) {
-	where := []Where{v.scope}
-	if v.parent != "" {
+	visible, err := v.sight(ctx)
+	if err != nil {
+		return nil, err
+	}
+	where := []Where{v.scope, visible.where}
+	switch {
+	case v.nest != nil:
+		above, err := v.parentOf(ctx, db, vars["pk"])
+		id, bad := ParseID(vars["nested_pk"])
+		if err != nil || bad != nil {
+			return nil, cmp.Or(err, ErrNotFound)
+		}
+		where = append(where, func(q *bun.SelectQuery) *bun.SelectQuery {
+			return q.Where("?TableAlias.? = ?", bun.Ident(v.nest.column), above).Where("?TableAlias.pulp_id = ?", id)
+		})
+	case v.parent != "":
 		where = append(where, func(q *bun.SelectQuery) *bun.SelectQuery {
 			return q.Where("?TableAlias.number = ?", vars["number"]).
 				Where("?TableAlias.repository_id = (SELECT id FROM repository WHERE pulp_id = ? AND pulp_type = ?)", idOrNil(vars["pk"]), v.end.under)
 		})
-	} else {
+	default:
 		key, err := v.key.parse(vars["pk"])
 		if err != nil {
 			return nil, ErrNotFound
@@ -133,6 +148,9 @@ func (v *view[M]) create(ctx context.Context, r *Request) (*Answer, error) {
 	if err := v.allow(ctx, Create, nil); err != nil {
 		return nil, err
 	}
+	if err := v.prepared(ctx, nil, r); err != nil {
+		return nil, err
+	}
 	m := v.fresh()
 	if err := v.decode(ctx, v.app.db.Reader(), r.Body.Fields, nil, m, creating); err != nil {
 		return nil, err
@@ -145,6 +163,13 @@ func (v *view[M]) create(ctx context.Context, r *Request) (*Answer, error) {
 		return nil, err
 	}
 	return v.answer(ctx, v.app.db.Reader(), Created, m, r)
+}
+
+func (v *view[M]) prepared(ctx context.Context, old *M, r *Request) error {
+	if v.prepare == nil {
+		return nil
+	}
+	return v.prepare(ctx, old, r.Body.Fields)
 }
 
 // fresh makes an empty record of the view's type.
@@ -161,6 +186,11 @@ func (v *view[M]) insert(ctx context.Context, tx bun.Tx, m *M) error {
 	if err := v.model.Insert(ctx, tx, m); err != nil {
 		return v.violation(err)
 	}
+	if v.guard.owned {
+		if err := v.app.owned(ctx, tx, v.end, v.number(m)); err != nil {
+			return err
+		}
+	}
 	if v.Save == nil {
 		return nil
 	}
@@ -176,6 +206,9 @@ func (v *view[M]) update(how writing) func(context.Context, *Request) (*Answer, 
 			return nil, err
 		}
 		if err := v.allow(ctx, Update, old); err != nil {
+			return nil, err
+		}
+		if err := v.prepared(ctx, old, r); err != nil {
 			return nil, err
 		}
 		m := clone(old)

@@ -16,6 +16,9 @@ func (s *ViewSet[M]) declare(r *registry, owner Plugin) error {
 		return fmt.Errorf("view set %q of %s: %w", v.Path, typeName[M](), err)
 	}
 	r.declared[v.end] = v.decl
+	v.guard = v.guarded(owner)
+	v.end.stem, v.end.policy = v.guard.stem, v.guard.name
+	r.guards[v.guard.name] = v.guard
 	v.codec = codec[M]{Serializer: v.Serializer, app: r.app, plan: v.plan, end: v.end}
 	v.declareFilters()
 	r.views[v.Path] = v
@@ -113,7 +116,7 @@ func (v *view[M]) placement(owner Plugin) placement {
 	if v.kind == "" {
 		p.label = v.prn(owner)
 	}
-	if !v.key.named {
+	if !v.key.named && v.kind == "" {
 		p.prn = ""
 	}
 	return p

@@ -31,6 +31,9 @@ type endpoint struct {
 	label string // "<plugin>.<type>"; empty for none
 	path  string // "remotes/acme/acme"; for nested ones "repositories/acme/acme/{}/versions"
 	prn   string // "acme.acmeremote"; empty where rows have no IDs
+
+	stem   string // of the permissions on its objects: "acme.acmeremote"
+	policy string // the name of its access policy
 }
 
 // linkSQL yields what the href of each row of a list of ids is made of.
@@ -153,14 +156,14 @@ func jsonTexts(texts []string) string {
 // prns finds the PRNs of objects; those that do not exist (any more) are left out.
 func (a *App) prns(ctx context.Context, db bun.IDB, kindName string, ids []int64) (map[int64]string, error) {
 	k := a.kind(kindName)
-	if k == nil || !k.key.named || len(ids) == 0 {
+	if k == nil || len(ids) == 0 {
 		return nil, nil
 	}
 	typ := "0"
 	if k.typed {
 		typ = "pulp_type"
 	}
-	query := fmt.Sprintf(`SELECT "%s", %s, pulp_id FROM "%s" WHERE "%s" IN (SELECT value FROM json_each(?))`, k.key.primary, typ, k.key.table, k.key.primary)
+	query := fmt.Sprintf(`SELECT "%s", %s, "%s" FROM "%s" WHERE "%s" IN (SELECT value FROM json_each(?))`, k.key.primary, typ, k.key.column, k.key.table, k.key.primary)
 	rows, err := raw(db).QueryContext(ctx, query, jsonIDs(ids))
 	if err != nil {
 		return nil, fmt.Errorf("name %ss: %w", kindName, err)
@@ -169,12 +172,12 @@ func (a *App) prns(ctx context.Context, db bun.IDB, kindName string, ids []int64
 	out := make(map[int64]string, len(ids))
 	for rows.Next() {
 		var id, typ int64
-		var key ID
+		var key any
 		if err := rows.Scan(&id, &typ, &key); err != nil {
 			return nil, fmt.Errorf("name %ss: %w", kindName, err)
 		}
-		if e := k.anyEnd(typ); e != nil {
-			out[id] = "prn:" + e.prn + ":" + key.String()
+		if e := k.anyEnd(typ); e != nil && e.prn != "" {
+			out[id] = "prn:" + e.prn + ":" + keyText(key)
 		}
 	}
 	return out, rows.Err()

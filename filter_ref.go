@@ -55,12 +55,15 @@ func (v *view[M]) identityFilters() []Filter {
 	}
 	const doc = "Multiple values may be separated by commas."
 	out := []Filter{{Name: "pulp_href__in", Doc: doc, Value: manyTexts, Where: byTarget}}
-	if v.key.named {
+	if v.end.prn != "" {
 		out = append(out, Filter{Name: "prn__in", Doc: doc, Value: manyTexts, Where: byTarget})
 	}
-	if v.key.named && v.kind != versionKind {
-		many := schema.Value{Type: schema.Array, Items: &schema.Value{Type: schema.String, Format: "uuid"}}
+	many := schema.Value{Type: schema.Array, Items: &schema.Value{Type: schema.String, Format: "uuid"}}
+	switch {
+	case v.key.named && v.kind != versionKind:
 		out = append(out, Filter{Name: "pulp_id__in", Doc: doc, Value: many, Where: byIDs})
+	case v.end.prn != "" && !v.key.named:
+		out = append(out, Filter{Name: "pulp_id__in", Doc: doc, Value: many, Where: v.byNumbers})
 	}
 	return out
 }
@@ -76,6 +79,15 @@ func (v *view[M]) byKeys(ts []target) Where {
 	return func(q *bun.SelectQuery) *bun.SelectQuery {
 		return q.Where("?TableAlias.? IN (?)", bun.Ident(v.key.column), bun.List(keys))
 	}
+}
+
+// byNumbers finds rows of the core that have numbers for IDs.
+func (v *view[M]) byNumbers(_ context.Context, value string) (Where, error) {
+	var ts []target
+	for text := range strings.SplitSeq(value, ",") {
+		ts = append(ts, target{key: strings.TrimSpace(text)})
+	}
+	return v.byKeys(ts), nil
 }
 
 func byIDs(_ context.Context, value string) (Where, error) {

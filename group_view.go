@@ -75,7 +75,8 @@ func groupViews() *ViewSet[TaskGroupRecord] {
 		Computed[TaskGroupRecord]{Name: "group_progress_reports", Value: list(objectOf[groupReport]("GroupProgressReport")), Values: groupReports},
 		Computed[TaskGroupRecord]{Name: "tasks", Value: list(groupTaskObject()), Values: groupTasks})
 	vs := &ViewSet[TaskGroupRecord]{
-		Path: "task-groups", Name: "task group", class: "TaskGroup", kind: taskGroupKind, Ops: List | Read,
+		Path: "task-groups", Name: "task group", class: "TaskGroup", kind: taskGroupKind, Ops: List | Read, roleless: true,
+		rules:      taskGroupRules,
 		Serializer: Serializer[TaskGroupRecord]{Computed: computed},
 	}
 	vs.extra = func(v *view[TaskGroupRecord], owner Plugin) []Operation {

@@ -18,6 +18,11 @@ const (
 	accountKind      = "account"
 	taskGroupKind    = "task_group"
 	scheduleKind     = "task_schedule"
+	groupKind        = "account_group"
+	roleKind         = "role"
+	userRoleKind     = "user_role"
+	groupRoleKind    = "group_role"
+	policyKind       = "access_policy"
 )
 
 func coreKinds() map[string]*kind {
@@ -27,7 +32,8 @@ func coreKinds() map[string]*kind {
 		{name: contentKind, typed: true}, {name: remoteKind, typed: true}, {name: repositoryKind, typed: true},
 		{name: publisherKind, typed: true}, {name: publicationKind, typed: true}, {name: distributionKind, typed: true},
 		{name: versionKind, links: versionLinkSQL},
-		{name: accountKind, links: linkSQL(accountKind, "0", "id")},
+		{name: accountKind, links: linkSQL(accountKind, "0", "id")}, {name: groupKind, links: linkSQL(groupKind, "0", "id")},
+		{name: roleKind}, {name: userRoleKind}, {name: groupRoleKind}, {name: policyKind},
 	} {
 		k.ends, k.key = map[int64]*endpoint{}, coreKey(k.name)
 		if k.links == "" && k.typed {
@@ -37,7 +43,10 @@ func coreKinds() map[string]*kind {
 		}
 		out[k.name] = k
 	}
-	out[accountKind].key = tableKey{table: accountKind, primary: "id", column: "id", typ: reflect.TypeFor[int64](), integer: true}
+	for _, name := range []string{accountKind, groupKind} {
+		out[name].key = tableKey{table: name, primary: "id", column: "id", typ: reflect.TypeFor[int64](), integer: true}
+	}
+	out[userRoleKind].key, out[groupRoleKind].key = coreKey("role_assignment"), coreKey("role_assignment")
 	// Incomplete versions and publications are invisible.
 	out[publicationKind].links += " AND complete"
 	out[publicationKind].where, out[versionKind].where = " AND t.complete", " AND t.complete"
@@ -50,6 +59,7 @@ func corePlugin() Plugin {
 		generalCreate, generalUpdate, quickDelete, generalDelete,
 		modifyTask, deleteVersionTask, createContentTask, commitUploadTask, repairTask, repairAllTask, reclaimTask, purgeTask,
 		artifactViews(), uploadViews(), taskViews(), workerViews(), groupViews(), scheduleViews(),
+		userViews(), userGroupViews(), groupUsers{}, roleViews(), userRoleViews(), groupRoleViews(), policyViews(), loginOperations{},
 		statusOperation{}, taskOperations{}, retention{}, orphanOperations{}, repairOperation(), reclaimOperation(),
 	}}
 }

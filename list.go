@@ -30,15 +30,24 @@ func (v *view[M]) list(ctx context.Context, r *Request) (*Answer, error) {
 	db := v.app.db.Reader()
 	page := &Page{Limit: number(r.Query.Get("limit"), defaultLimit), Offset: number(r.Query.Get("offset"), 0)}
 	var recs []*M
-	q := v.scope(db.NewSelect().Model(&recs))
-	if v.parent != "" {
-		if _, err := v.parentOf(ctx, db, r.Vars["pk"]); err != nil {
+	visible, err := v.sight(ctx)
+	if err != nil {
+		return nil, err
+	}
+	q := visible.where(v.scope(db.NewSelect().Model(&recs)))
+	if v.nest != nil || v.parent != "" {
+		above, err := v.parentOf(ctx, db, r.Vars["pk"])
+		if err != nil {
 			return nil, err
 		}
+		if v.nest != nil {
+			q = q.Where("?TableAlias.? = ?", bun.Ident(v.nest.column), above)
+		}
+	}
+	if v.parent != "" {
 		q = q.Where("?TableAlias.repository_id = (SELECT id FROM repository WHERE pulp_id = ? AND pulp_type = ?)", idOrNil(r.Vars["pk"]), v.end.under)
 	}
-	q, err := v.filter(ctx, q, r.Query)
-	if err != nil {
+	if q, err = v.filter(ctx, q, r.Query); err != nil {
 		return nil, err
 	}
 	if q, err = v.order(q, list(r.Query, "ordering")); err != nil {
@@ -57,7 +66,19 @@ func (v *view[M]) list(ctx context.Context, r *Request) (*Answer, error) {
 	return &Answer{Kind: OK, Page: page}, nil
 }
 
+// parentOf finds the object below which the collection lies. Whether the caller may see it has been
+// looked at before, see question.look.
 func (v *view[M]) parentOf(ctx context.Context, db bun.IDB, key string) (int64, error) {
+	if v.nest != nil {
+		ids, err := v.app.findTargets(ctx, db, []target{{end: v.app.byPath[v.nest.parent], key: key}})
+		if err == nil && ids[0] == 0 {
+			err = ErrNotFound
+		}
+		if err != nil {
+			return 0, err
+		}
+		return ids[0], nil
+	}
 	var id int64
 	if err := scanOne(ctx, db, "SELECT id FROM repository WHERE pulp_id = ? AND pulp_type = ?", []any{idOrNil(key), v.end.under}, &id); err != nil {
 		return 0, err

@@ -116,6 +116,14 @@ func (*Model[M]) Delete(ctx context.Context, db bun.IDB, rec *M) error {
 	return touched(res, err, "delete "+typeName[M]())
 }
 
+// affected is how many rows a statement changed.
+func affected(res sql.Result, err error) (int64, error) {
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
 func touched(res sql.Result, err error, verb string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", verb, err)

@@ -58,7 +58,7 @@ func modify[D any](ctx context.Context, repo *Repository[D], in ModifyArgs) (*Ti
 	return ticket, err
 }
 
-// units finds the units that hrefs or PRNs name, and says which do not exist.
+// units finds the units that hrefs or PRNs name, and says which do not exist for the caller.
 func (a *App) units(ctx context.Context, field string, names []string) ([]int64, error) {
 	return a.named(ctx, a.db.Reader(), field, contentKind, "content units", names)
 }

@@ -8,6 +8,9 @@ import (
 // prn is the label of a model in resource names: "acme.acmerepository", "shop.order".
 func (v *view[M]) prn(owner Plugin) string {
 	app := owner.Name
+	if v.ViewSet.app != "" {
+		app = v.ViewSet.app
+	}
 	if app == "" {
 		app, _, _ = strings.Cut(v.Path, "/")
 	}
@@ -17,7 +20,7 @@ func (v *view[M]) prn(owner Plugin) string {
 // hrefParameter is the name that clients know for an object's href in the API's description.
 func (v *view[M]) hrefParameter(owner Plugin) string {
 	name := snake(v.class) + "_href"
-	if owner.Name != "core" {
+	if owner.Name != "core" || v.ViewSet.app != "" {
 		name, _, _ = strings.Cut(v.prn(owner), ".")
 		name += "_" + snake(v.class) + "_href"
 	}
@@ -41,6 +44,9 @@ func operationID(path string) string {
 func tagOf(path string) string {
 	parts := strings.Split(path, "/")
 	tag := title(parts[0])
+	if len(parts) > 2 && parts[1] == "{}" {
+		return tag + ": " + title(parts[2])
+	}
 	if len(parts) > 1 {
 		tag += ": " + title(parts[1])
 	}

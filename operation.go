@@ -29,6 +29,13 @@ type Operation struct {
 
 	Anonymous bool // needs no login
 	Do        func(ctx context.Context, r *Request) (*Answer, error)
+
+	guard    *guard    // whose policy says who may call it; nil: superusers only
+	action   string    // what it is called there
+	loggedIn bool      // whoever is known may call it
+	parent   *endpoint // of the object below which its path leads; nil for none
+	// find finds the object that its path names, if ctx's caller may see it. Nil for none.
+	find func(ctx context.Context, vars map[string]string) (subject, error)
 }
 
 // A Request is a call of an operation.
@@ -63,6 +70,8 @@ type Answer struct {
 	Kind AnswerKind
 	Body json.RawMessage
 	Page *Page // instead of Body, for lists
+	// Session is what the HTTP layer does with the caller's session once this is known.
+	Session SessionChange
 	// Stream, instead of Body, writes a stream of events (text/event-stream) bit by bit until
 	// ctx ends, with flush after each bit that is to be seen. An error ends the connection.
 	Stream func(ctx context.Context, w io.Writer, flush func()) error

@@ -75,7 +75,8 @@ func (t *PublicationType[D]) declare(r *registry, owner Plugin) error {
 		return err
 	}
 	vs := &ViewSet[Publication[D]]{
-		Path: d.path(owner), class: d.className(owner), kind: publicationKind, typ: typ, decl: t, Ops: List | Read | Delete,
+		Path: d.path(owner), class: d.className(owner), kind: publicationKind, typ: typ, decl: t, Ops: List | Read | Delete, creates: true,
+		needs:      r.needsView("repo_or_repo_ver_param", []string{"create"}, func() []*endpoint { return t.repositoryType(r, owner) }),
 		Serializer: Serializer[Publication[D]]{Computed: publicationFields[D]()},
 		Filters: append([]Filter{repositoryFilter(), contentFilter("content", publicationsWith), contentFilter("content__in", publicationsWith)},
 			timeFilters("pulp_created", "p.pulp_created")...),

@@ -30,6 +30,7 @@ func (t *PublicationType[D]) declarePublishers(r *registry, owner Plugin, task *
 	vs := &ViewSet[Publisher[D]]{
 		Path: d.path(owner), class: d.className(owner), kind: publisherKind, typ: d.label(owner), decl: t, labels: true,
 		Async: Update | Delete,
+		needs: r.needsView("repo_or_repo_ver_param", []string{"publish"}, func() []*endpoint { return t.repositoryType(r, owner) }),
 	}
 	bind := func(v *view[Publisher[D]], _ Action[Publisher[D]]) (reflect.Type, reflect.Type, caller) {
 		return reflect.TypeFor[publishWith](), reflect.TypeFor[Ticket[json.RawMessage]](), func(ctx context.Context, r *Request) (*Answer, error) {

@@ -127,8 +127,10 @@ func (t *PublicationType[D]) begin(ctx context.Context, j *Job, typ int64, v *Ve
 		if err := NewModel[Publication[D]]().Insert(ctx, tx, pub); err != nil {
 			return err
 		}
-		_, err := tx.Tx.ExecContext(ctx, ownPublicationSQL, j.id, pub.ID)
-		return err
+		if _, err := tx.Tx.ExecContext(ctx, ownPublicationSQL, j.id, pub.ID); err != nil {
+			return err
+		}
+		return j.app.owned(ctx, tx, j.app.kinds[publicationKind].ends[typ], pub.ID)
 	})
 	return &Publishing{app: j.app, j: j, version: v, id: pub.ID, passThrough: t.PassThrough}, pub, err
 }

@@ -99,6 +99,7 @@ type App struct {
 	domain  domain
 	*registry
 	*engine
+	policies      *policies
 	accounts      *accounts
 	digests       blob.Set
 	flights       *flights
@@ -113,7 +114,7 @@ type App struct {
 // to date, recovers what a killed process left, and returns an App that is ready to dispatch
 // tasks and to be asked. It starts no goroutine; [App.Run] does. The App owns db from now on.
 func Open(ctx context.Context, db Database, cfg Config) (*App, error) {
-	a := &App{cfg: cfg.withDefaults(), db: db, accounts: newAccounts(), flights: newFlights(), removing: semaphore.NewWeighted(1)}
+	a := &App{cfg: cfg.withDefaults(), db: db, accounts: newAccounts(), flights: newFlights(), removing: semaphore.NewWeighted(1), policies: &policies{}}
 	a.log, a.clock = a.cfg.Logger, a.cfg.Clock.Now
 	if err := a.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open app: %w", err), db.Close())
@@ -144,7 +145,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.digests, err = blob.ParseSet(append(a.cfg.Checksums, "sha256")...); err != nil {
 		return fmt.Errorf("checksums: %w", err)
 	}
-	for _, step := range []func(context.Context) error{a.seed, a.seedAdmin, a.declare, a.migrate, a.index, a.noteLimits, a.recover, a.openInline} {
+	for _, step := range []func(context.Context) error{a.seed, a.seedAdmin, a.declare, a.migrate, a.index, a.watchHosts, a.keepRoles, a.keepPolicies, a.noteLimits, a.recover, a.openInline} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -215,6 +216,7 @@ const (
 	jobKey
 	prefixKey
 	pageKey
+	accessKey
 )
 
 // With returns a context that carries a, as Dispatch needs it in a transaction that the
@@ -235,8 +237,12 @@ type Caller struct {
 	CorrelationID string // of the request; tasks remember it
 }
 
-// WithCaller returns a context in which everything is done on behalf of c.
+// WithCaller returns a context in which everything is done on behalf of c. If ctx is restricted
+// to what its caller may do, see [App.Restrict], the new one is to what c may.
 func WithCaller(ctx context.Context, c Caller) context.Context {
+	if acc, _ := ctx.Value(accessKey).(*access); acc != nil {
+		ctx = context.WithValue(ctx, accessKey, newAccess(acc.app, c))
+	}
 	return context.WithValue(ctx, callerKey, c)
 }
 

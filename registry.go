@@ -36,8 +36,11 @@ type registry struct {
 	indexes         map[string]string // name → statement
 	models          []hostModel
 	later           []func() error    // checks that need all declarations
-	limits          map[string]int    // the places of each limit that a task type declares
-	schedules       map[string]rhythm // by name
+	guards          map[string]*guard // by the names of their policies
+	permissions     map[string]bool
+	roles           map[string][]string // the locked ones and their permissions
+	limits          map[string]int      // the places of each limit that a task type declares
+	schedules       map[string]rhythm   // by name
 }
 
 type typeKey struct{ kind, name string }
@@ -49,6 +52,7 @@ func (a *App) declare(ctx context.Context) error {
 		kinds: coreKinds(), byPath: map[string]*endpoint{}, byPRN: map[string]*endpoint{},
 		byType: map[reflect.Type][]*endpoint{}, contents: map[int64]*contentFace{}, repositories: map[int64]*repositoryFace{}, publications: map[int64]*publicationFace{},
 		declared: map[*endpoint]Part{}, fromPublication: map[int64]bool{}, indexes: map[string]string{}, labels: map[string]string{}, limits: map[string]int{}, schedules: map[string]rhythm{},
+		guards: map[string]*guard{}, permissions: map[string]bool{}, roles: map[string][]string{},
 	}
 	if err := a.readTypes(ctx); err != nil {
 		return err
@@ -69,6 +73,10 @@ func (a *App) declare(ctx context.Context) error {
 	}
 	for _, check := range a.later {
 		errs = append(errs, check())
+	}
+	a.completeAccess()
+	for i := range a.operations {
+		a.restrain(&a.operations[i])
 	}
 	return errors.Join(append(errs, a.checkOperations(), a.checkModels(ctx, false))...)
 }

@@ -60,6 +60,7 @@ func (t *RepositoryType[D]) declare(r *registry, owner Plugin) error {
 	vs := &ViewSet[Repository[D]]{
 		Path: d.path(owner), class: d.className(owner), kind: repositoryKind, typ: d.label(owner), decl: t, labels: true,
 		Async: Update | Delete, slowDelete: true, sorts: repositorySorts,
+		needs:      r.needsView("remote_param", []string{"create", "update", "sync"}, func() []*endpoint { return r.typesOf(remoteKind, t.Remotes...) }),
 		Serializer: Serializer[Repository[D]]{Computed: versionLinks[D](r)},
 		Filters: append(numberFilters("retain_repo_versions", "r.retain_repo_versions"),
 			contentFilter("with_content", repositoriesEver), contentFilter("latest_with_content", repositoriesNow)),

@@ -28,7 +28,7 @@ func (retention) declare(r *registry, owner Plugin) error {
 func forgetOld(keep time.Duration) func(context.Context, *Job, struct{}) (struct{}, error) {
 	return func(ctx context.Context, j *Job, _ struct{}) (none struct{}, err error) {
 		before := TimeOf(j.app.clock().Add(-keep))
-		if err := j.forgetTasks(ctx, before, finalStates); err != nil {
+		if err := j.forgetTasks(ctx, purgeable, before, jsonTexts(finalStates)); err != nil {
 			return none, err
 		}
 		if _, err = j.exec(ctx, forgetGroups, before); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/uptrace/bun"
 
@@ -83,9 +84,7 @@ func (c *codec[M]) own(ctx context.Context, db bun.IDB, ms []*M) (map[int64]stri
 // encode writes objects as JSON. only and without are the names that the client asked for and
 // did not want; nil means all and none.
 func (c *codec[M]) encode(ctx context.Context, db bun.IDB, ms []*M, only, without []string) ([]json.RawMessage, error) {
-	wanted := func(name string) bool {
-		return (len(only) == 0 || slices.Contains(only, name)) && !slices.Contains(without, name)
-	}
+	wanted := chosen(only, without)
 	values := make([]reflect.Value, len(ms))
 	for i, m := range ms {
 		values[i] = reflect.ValueOf(m).Elem()
@@ -126,6 +125,13 @@ func (c *codec[M]) encode(ctx context.Context, db bun.IDB, ms []*M, only, withou
 	return out, nil
 }
 
+// chosen says of a name whether a client wants it who asked for some names, or for all, without others.
+func chosen(only, without []string) func(name string) bool {
+	return func(name string) bool {
+		return (len(only) == 0 || slices.Contains(only, name)) && !slices.Contains(without, name)
+	}
+}
+
 // identity writes what names the object.
 func (c *codec[M]) identity(ctx context.Context, w *objectWriter, m *M, own map[int64]string) {
 	if c.end == nil {
@@ -140,8 +146,11 @@ func (c *codec[M]) identity(ctx context.Context, w *objectWriter, m *M, own map[
 	key := c.keyOf(m)
 	if w.name("pulp_href") {
 		href := c.app.href(ctx, end, key, nil)
-		if own != nil {
+		switch below, ok := any(m).(interface{ above() string }); {
+		case own != nil:
 			href = own[any(m).(record).base().ID]
+		case ok:
+			href = strings.Replace(c.app.href(ctx, end, key, nil), "{}", below.above(), 1)
 		}
 		w.b = appendString(w.b, href)
 	}

@@ -59,11 +59,15 @@ func (a *App) matchPath(parts []string) (target, bool) {
 		return target{}, false
 	}
 	e := a.byPath[strings.Join(parts[:n-3], "/")+"/{}/"+parts[n-2]]
+	if e != nil && e.kind.name != versionKind {
+		return target{end: e, key: parts[n-1]}, true
+	}
 	number, err := strconv.ParseInt(parts[n-1], 10, 64)
 	return target{end: e, key: parts[n-3], nested: true, number: number}, e != nil && err == nil
 }
 
-// find returns the id of the object that an href or a PRN names, which must be of a kind. Its
+// find returns the id of the object that an href or a PRN names, which must be of a kind, and one
+// that ctx's caller may see. Its
 // errors are sentences for the client; those of a parameter stand alone.
 func (a *App) find(ctx context.Context, db bun.IDB, kindName, text string) (int64, error) {
 	t, ok := a.parseTarget(ctx, text)
@@ -77,7 +81,11 @@ func (a *App) find(ctx context.Context, db bun.IDB, kindName, text string) (int6
 	if err != nil {
 		return 0, err
 	}
-	if ids[0] == 0 {
+	hidden, err := a.unseen(ctx, db, t.end.kind, ids)
+	if err != nil {
+		return 0, err
+	}
+	if ids[0] == 0 || hidden[ids[0]] {
 		return 0, badLink("Object does not exist.")
 	}
 	return ids[0], nil

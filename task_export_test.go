@@ -46,7 +46,7 @@ func HotStatements() map[string]string {
 		"claimTask": claimTask, "fence": fence, "endTask": endTask, "endInline": endInline, "insertCreated": insertCreated,
 		"deleteReservations": deleteReservations, "anyWaits": anyWaits, "release": release,
 		"findTask": findTask, "cancelWaiting": cancelWaiting, "cancelRunning": cancelRunning,
-		"readOutcome": readOutcome, "findUnique": findUnique, "purgeSQL": purgeSQL, "purgeReportsSQL": purgeReportsSQL, "purgeCreatedSQL": purgeCreatedSQL, "findTaskID": findTaskID, "nextSchedule": nextSchedule, "dueSchedules": dueSchedules, "oneSchedule": oneSchedule,
+		"readOutcome": readOutcome, "findUnique": findUnique, "purgeSQL": purgeSQL + purgeable, "purgeReportsSQL": purgeReportsSQL + purgeable, "purgeCreatedSQL": purgeCreatedSQL + purgeable, "findTaskID": findTaskID, "nextSchedule": nextSchedule, "dueSchedules": dueSchedules, "oneSchedule": oneSchedule,
 		"advanceSchedule": advanceSchedule, "findGroup": findGroup, "groupCounts": groupCounts, "groupOpen": groupOpen,
 		"jobGroup": jobGroup, "addToGroupReport": addToGroupReport, "startGroupReport": startGroupReport, "findBlocked": findBlocked, "olderTasks": olderTasks, "retryTask": retryTask, "requeueTask": requeueTask, "deleteReports": deleteReports, "nextOfLimit": nextOfLimit,
 		"dueTasks": dueTasks, "nextDue": nextDue, "admitTask": admitTask, "isRunnable": isRunnable, "writeProgress": writeProgress, "closeReport": closeReport,

@@ -19,6 +19,7 @@ type purgeRequest struct {
 type purgeArgs struct {
 	Before Time
 	States []string
+	Of     *int64 // whose tasks, and those on which roles let this account; nil: all
 }
 
 var purgeTask = &Task[purgeArgs, struct{}]{Name: "pulpcore.app.tasks.purge.purge", Run: runPurge}
@@ -56,6 +57,9 @@ func purge(ctx context.Context, a *App, r *Request) (*Answer, error) {
 	if in.Before != nil {
 		args.Before = *in.Before
 	}
+	if args.Of, err = a.purger(ctx); err != nil {
+		return nil, err
+	}
 	var id ID
 	err = a.Tx(ctx, func(ctx context.Context, tx bun.Tx) error {
 		t, err := purgeTask.Dispatch(ctx, tx, args)
@@ -70,13 +74,16 @@ func purge(ctx context.Context, a *App, r *Request) (*Answer, error) {
 	return a.accepted(ctx, id), nil
 }
 
-// purgeable are the oldest ?3 tasks that ended before ?1 in one of the states ?2.
-const purgeable = ` IN (SELECT id FROM task WHERE finished_at < ?1 AND state IN (SELECT value FROM json_each(?2)) ORDER BY finished_at, id LIMIT ?3)`
-
+// What a purge forgets: the oldest tasks, so many at a time (the last ?), that ended before a time
+// in one of some states; of one account only those that it may delete.
 const (
-	purgeReportsSQL = `DELETE FROM progress_report WHERE task_id` + purgeable
-	purgeCreatedSQL = `DELETE FROM created_resource WHERE task_id` + purgeable
-	purgeSQL        = `DELETE FROM task WHERE id` + purgeable
+	purgeable    = ` IN (SELECT id FROM task WHERE finished_at < ? AND state IN (SELECT value FROM json_each(?)) ORDER BY finished_at, id LIMIT ?)`
+	purgeableOwn = ` IN (SELECT id FROM task WHERE finished_at < ? AND state IN (SELECT value FROM json_each(?))
+AND (created_by = ? OR id IN (` + rowsWithSQL + `)) ORDER BY finished_at, id LIMIT ?)`
+
+	purgeReportsSQL = `DELETE FROM progress_report WHERE task_id`
+	purgeCreatedSQL = `DELETE FROM created_resource WHERE task_id`
+	purgeSQL        = `DELETE FROM task WHERE id`
 )
 
 // purged is what goes with a task, under the names that clients know, and the task last.
@@ -84,16 +91,37 @@ var purged = [...]struct{ model, query string }{
 	{"core.ProgressReport", purgeReportsSQL}, {"core.CreatedResource", purgeCreatedSQL}, {"core.Task", purgeSQL},
 }
 
-func runPurge(ctx context.Context, j *Job, args purgeArgs) (struct{}, error) {
-	return struct{}{}, j.forgetTasks(ctx, args.Before, args.States)
+// purger is the account whose rights narrow what a purge of ctx's caller forgets; nil if it may
+// forget all tasks.
+func (a *App) purger(ctx context.Context) (*int64, error) {
+	acc := accessOf(ctx)
+	if acc == nil {
+		return nil, nil
+	}
+	all, err := acc.everywhere(ctx, "core.delete_task")
+	switch {
+	case all || err != nil:
+		return nil, err
+	case acc.caller.AccountID == nil:
+		return nil, ErrDenied
+	}
+	return acc.caller.AccountID, nil
 }
 
-// forgetTasks deletes the records of tasks that ended before a time in one of some final states,
-// batch by batch. What it has deleted stays deleted if it is canceled.
-func (j *Job) forgetTasks(ctx context.Context, before Time, states []string) error {
+func runPurge(ctx context.Context, j *Job, args purgeArgs) (struct{}, error) {
+	if args.Of == nil {
+		return struct{}{}, j.forgetTasks(ctx, purgeable, args.Before, jsonTexts(args.States))
+	}
+	const right = "core.delete_task"
+	return struct{}{}, j.forgetTasks(ctx, purgeableOwn, args.Before, jsonTexts(args.States), *args.Of, right, *args.Of, taskKind, taskKind, right, *args.Of)
+}
+
+// forgetTasks deletes the records of the tasks that which finds, batch by batch. What it has
+// deleted stays deleted if it is canceled.
+func (j *Job) forgetTasks(ctx context.Context, which string, args ...any) error {
 	total := j.Progress("purge.tasks.total", "Purged task-objects total", 0)
 	for {
-		counts, err := j.purgeBatch(ctx, before, states)
+		counts, err := j.purgeBatch(ctx, which, append(args, purgeBatch))
 		if err != nil {
 			return fmt.Errorf("purge tasks: %w", err)
 		}
@@ -110,10 +138,10 @@ func (j *Job) forgetTasks(ctx context.Context, before Time, states []string) err
 }
 
 // purgeBatch deletes some tasks with what belongs to them, and counts both.
-func (j *Job) purgeBatch(ctx context.Context, before Time, states []string) (counts [len(purged)]int64, err error) {
+func (j *Job) purgeBatch(ctx context.Context, which string, args []any) (counts [len(purged)]int64, err error) {
 	err = j.Tx(ctx, func(ctx context.Context, tx bun.Tx) error {
 		for i, p := range purged {
-			res, err := tx.Tx.ExecContext(ctx, p.query, before, jsonTexts(states), purgeBatch)
+			res, err := tx.Tx.ExecContext(ctx, p.query+which, args...)
 			if err != nil {
 				return err
 			}

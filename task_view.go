@@ -41,7 +41,7 @@ func taskViews() *ViewSet[TaskRecord] {
 		}
 	}
 	vs := &ViewSet[TaskRecord]{
-		Path: "tasks", Name: "task", class: "Task", kind: taskKind, Ops: List | Read, minimal: minimalTask, sorts: taskSorts,
+		Path: "tasks", Name: "task", class: "Task", kind: taskKind, Ops: List | Read, minimal: minimalTask, sorts: taskSorts, rules: taskRules,
 		Serializer: Serializer[TaskRecord]{Computed: []Computed[TaskRecord]{
 			{Name: "created_by", Doc: "User who dispatched this task.", Value: schema.Value{Type: schema.String}, Values: dispatchers},
 			{Name: "worker", Doc: "Deprecated: always null.", Value: uri, Values: none(nil)},

@@ -37,11 +37,14 @@ func (u upkeep[In]) declare(r *registry, _ Plugin) error {
 		}
 		return a.accepted(ctx, ticket.TaskID()), nil
 	}
+	o.guard, o.action = &guard{name: strings.TrimSuffix(u.path, "/"), access: AdminOnly, make: func() []rule { return nil }}, "create"
+	r.guards[o.guard.name] = o.guard
 	r.operations = append(r.operations, o)
 	return nil
 }
 
-// named finds the objects of a kind that hrefs or PRNs name, and says which do not exist.
+// named finds the objects of a kind that hrefs or PRNs name, and says which do not exist for the
+// caller.
 func (a *App) named(ctx context.Context, db bun.IDB, field, kindName, plural string, names []string) ([]int64, error) {
 	ts := make([]target, 0, len(names))
 	for _, name := range names {
@@ -55,9 +58,13 @@ func (a *App) named(ctx context.Context, db bun.IDB, field, kindName, plural str
 	if err != nil {
 		return nil, err
 	}
+	hidden, err := a.unseen(ctx, db, a.kinds[kindName], ids)
+	if err != nil {
+		return nil, err
+	}
 	var missing []string
 	for i, id := range ids {
-		if id == 0 {
+		if id == 0 || hidden[id] {
 			missing = append(missing, names[i])
 		}
 	}

@@ -42,7 +42,7 @@ func uploadViews() *ViewSet[UploadSession] {
 	vs := &ViewSet[UploadSession]{
 		Path: "uploads", Name: "upload", class: "Upload", kind: uploadKind, Ops: List | Read | Create | Delete,
 		Filters: numberRange("size", "u.size"),
-		Actions: []Action[UploadSession]{Do("commit", commitUpload)},
+		Actions: []Action[UploadSession]{Do("commit", commitUpload)}, rules: uploadRules,
 		Serializer: Serializer[UploadSession]{Computed: []Computed[UploadSession]{{
 			Name: "chunks", Value: schema.Value{Type: schema.Array, Items: &schema.Value{Type: schema.Map, Object: objectOf[uploadChunk]("UploadChunk")}},
 			Values: chunksOf, detail: true}},

@@ -2,6 +2,7 @@ package pulp
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -47,10 +48,13 @@ type ViewSet[M any] struct {
 	Filters []Filter
 	// Actions are further verbs on an object.
 	Actions []Action[M]
-	// Scope narrows what callers see. Nil means that they see everything.
+	// Access says who may call its operations at all. Zero means ByRole.
+	Access Access
+	// Scope narrows what callers see beyond Access. Nil means that it does not.
 	Scope Where
 	// Allow decides whether the caller of ctx may do op on m; m is nil for List and Create. It
-	// returns ErrDenied if not, or ErrNotFound to hide that there is one. Nil allows all.
+	// returns ErrDenied if not, or ErrNotFound to hide that there is one. It is asked after Access
+	// has let the caller in. Nil allows all.
 	Allow func(ctx context.Context, op Op, m *M) error
 	// Reserve names what the task of an Async op needs: old is nil on create, new on delete.
 	// Nil means the object itself, exclusively, and nothing on create.
@@ -84,6 +88,27 @@ type ViewSet[M any] struct {
 	removal func(ctx context.Context, m *M) (id ID, err error)
 	// extra are operations that no other declaration says.
 	extra func(v *view[M], owner Plugin) []Operation
+	// rules are who may do what; nil for what CRUD and actions usually ask for. needs are further
+	// conditions of an action.
+	rules func(g *guard) []rule
+	needs func() map[string][]string
+	// creates says that an extra operation creates objects. roleless says that no roles are on them.
+	creates, roleless bool
+	// prepare changes the body of a request to create (old is nil) or update, outside any
+	// transaction.
+	prepare func(ctx context.Context, old *M, in map[string]json.RawMessage) error
+	// nest says below which objects the collection lies; nil for none.
+	nest *nesting
+	// app is the first part of PRNs, if it is not the plugin's name.
+	app string
+}
+
+// A nesting is where a collection lies whose objects lie below those of another collection.
+type nesting struct {
+	parent string // the path of the collection above
+	column string // that names the parent of a row
+	above  string // what clients call the href of the parent, and of an object
+	own    string
 }
 
 // A view is a ViewSet made ready for one App.
@@ -98,6 +123,7 @@ type view[M any] struct {
 	orders  map[string]string
 	plan    *plan
 	key     tableKey
+	guard   *guard
 }
 
 // operations are the ViewSet's, as the HTTP layer sees them.
@@ -133,6 +159,9 @@ func (v *view[M]) operations(owner Plugin) ([]Operation, error) {
 	if v.extra != nil {
 		out = append(out, v.extra(v, owner)...)
 	}
+	if v.guard.owned {
+		out = append(out, v.roleOperations(owner)...)
+	}
 	return out, errors.Join(errs...)
 }
 
@@ -155,8 +184,18 @@ func (v *view[M]) operation(owner Plugin, verb, suffix string, detail bool, o Op
 	}
 	o.ID = operationID(v.Path) + "_" + verb
 	o.Tag = tagOf(v.Path)
+	o.guard, o.action = v.guard, actionOf(verb)
 	param := v.hrefParameter(owner)
+	if detail {
+		o.find = v.find
+	}
+	if above, _, nested := strings.Cut(collection, "/{}/"); nested {
+		o.parent = v.app.byPath[above]
+	}
 	switch {
+	case v.nest != nil:
+		key, param = "{nested_pk}/", v.nest.own
+		o.Path, o.Href = strings.Replace(collection, "{}", "{pk}", 1)+"/", "{"+v.nest.above+"}"+collection[strings.Index(collection, "{}/")+3:]+"/"
 	case v.parent != "":
 		o.Path, o.Href = strings.Replace(collection, "{}", "{pk}", 1)+"/", "{"+strings.TrimSuffix(param, "version_href")+"href}"+collection[strings.Index(collection, "{}/")+3:]+"/"
 	default:
@@ -171,6 +210,17 @@ func (v *view[M]) operation(owner Plugin, verb, suffix string, detail bool, o Op
 		o.Href += suffix
 	}
 	return o
+}
+
+// actionOf is the name of a verb in access policies.
+func actionOf(verb string) string {
+	switch verb {
+	case "read":
+		return "retrieve"
+	case "delete":
+		return "destroy"
+	}
+	return verb
 }
 
 // pruning are the parameters of every reading operation.

@@ -8,6 +8,11 @@ import (
 // constraint reads SQLite's message of a constraint on columns that a statement broke.
 var constraint = regexp.MustCompile(`(UNIQUE|NOT NULL) constraint failed: (\w+\.\w+(?:, \w+\.\w+)*)`)
 
+// isUniqueViolation says whether a statement failed since a row is there already.
+func isUniqueViolation(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "UNIQUE constraint failed")
+}
+
 // violation turns the error of a statement that broke a constraint of the view's table into the
 // field's error: what validation could not see, since somebody else was quicker.
 func (v *view[M]) violation(err error) error {

@@ -38,7 +38,9 @@ func workerViews() *ViewSet[WorkerRecord] {
 		}
 	}
 	return &ViewSet[WorkerRecord]{
-		Path: "workers", Name: "worker", class: "Worker", kind: workerKind, Ops: List | Read, sorts: map[string]string{"versions": "w.versions"},
+		Path: "workers", Name: "worker", class: "Worker", kind: workerKind, Ops: List | Read, roleless: true,
+		rules: func(*guard) []rule { return []rule{{[]string{"list", "retrieve"}, nil}} },
+		sorts: map[string]string{"versions": "w.versions"},
 		Filters: []Filter{
 			{Name: "online", Value: aBool, Where: alive(false)},
 			{Name: "missing", Value: aBool, Where: alive(true)},

@@ -1,16 +1,21 @@
 package httpapi
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/gorilla/mux"
 
 	"github.com/gopulp/pulp"
 )
 
 // An Authenticator finds out who makes a request. It returns
 //
-//   - the caller, with an AccountID or a Username, if the credentials of its sort are right,
+//   - the caller, with an AccountID or a Username, if the credentials of its sort are right:
+//     [pulp.App.Caller] is somebody with an account, whose roles count; somebody who only has a
+//     Username has no roles, and may do nothing unless it is a Superuser or an [Authorizer] says so,
 //   - the zero Caller if there are none of its sort: then the next Authenticator is asked,
 //   - an error that is [pulp.ErrUnauthenticated] if they are wrong: the request is refused,
 //     with the sentence of the error's method Detail() string if it has one,
@@ -61,26 +66,31 @@ func chain(all []Authenticator) Authenticator {
 
 func known(c pulp.Caller) bool { return c.AccountID != nil || c.Username != "" }
 
-// identify returns r on behalf of who makes it, as an operation needs it. Wrong credentials
-// are refused even where none are needed.
+// An Authorizer decides whether the caller of ctx ([pulp.CallerOf]) may call an operation on what
+// vars, the variables of its path, name. It returns nil if so, else [pulp.ErrDenied], or
+// [pulp.ErrNotFound] to hide that there is such an object. It is asked before the body is read, of
+// callers who are known; others are let in only where no login is needed. Any number of goroutines
+// may call it.
+type Authorizer func(ctx context.Context, op *pulp.Operation, vars map[string]string) error
+
+// identify returns r on behalf of who makes it, if they may call an operation at all. Wrong
+// credentials are refused even where none are needed.
 func (s *server) identify(r *http.Request, op *pulp.Operation) (*http.Request, error) {
 	caller, err := s.logins(r)
 	if err != nil {
 		return nil, err
 	}
-	if err := allow(op, caller); err != nil {
-		return nil, err
+	r = onBehalf(r, caller)
+	switch {
+	case op.Anonymous:
+		return r, nil
+	case s.authorize == nil:
+		ctx := s.app.Restrict(r.Context())
+		return r.WithContext(ctx), s.app.Admit(ctx, op, mux.Vars(r))
+	case !known(caller):
+		return nil, pulp.ErrUnauthenticated
 	}
-	return onBehalf(r, caller), nil
-}
-
-// allow is the one place that decides who may call an operation. There are no roles yet:
-// whoever is known may do everything.
-func allow(op *pulp.Operation, caller pulp.Caller) error {
-	if op.Anonymous || known(caller) {
-		return nil
-	}
-	return pulp.ErrUnauthenticated
+	return r, s.authorize(r.Context(), op, mux.Vars(r))
 }
 
 // recognize is identify for content: who cannot be identified is nobody, and what nobody may

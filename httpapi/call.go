@@ -20,6 +20,9 @@ func (s *server) call(w http.ResponseWriter, r *http.Request, op *pulp.Operation
 	if err == nil && answer == nil {
 		err = errors.New("operation " + op.ID + " returned neither an answer nor an error")
 	}
+	if err == nil && answer.Session != 0 {
+		err = s.changeSession(w, r, answer.Session)
+	}
 	switch {
 	case err != nil:
 		s.fail(w, r, err)
@@ -53,11 +56,11 @@ func (s *server) do(w http.ResponseWriter, r *http.Request, op *pulp.Operation) 
 	if err := s.crossOrigin.Check(r); err != nil {
 		return r, nil, refuse(http.StatusForbidden, "Requests from other sites are not allowed.")
 	}
-	caller, err := s.identify(r, op)
+	on, err := s.identify(r, op)
 	if err != nil {
 		return r, nil, err
 	}
-	r = caller
+	r = on
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return r, nil, pulp.Refuse("The query string is malformed.")

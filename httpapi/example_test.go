@@ -85,12 +85,61 @@ func ExampleAuthenticators() {
 	defer end()
 
 	byHeader := func(r *http.Request) (pulp.Caller, error) {
-		return pulp.Caller{Username: r.Header.Get("X-Remote-User")}, nil
+		name := r.Header.Get("X-Remote-User")
+		if name == "" {
+			return pulp.Caller{}, nil
+		}
+		return app.Caller(r.Context(), name) // with the roles of that account
 	}
 	h := httpapi.Handler(app, httpapi.Authenticators(byHeader, httpapi.Basic(app)))
 
+	r := httptest.NewRequest("GET", "/pulp/api/v3/login/", nil)
+	r.Header.Set("X-Remote-User", "admin")
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest("GET", "/pulp/api/v3/", nil))
-	fmt.Println(w.Code)
-	// Output: 200
+	h.ServeHTTP(w, r)
+	fmt.Println(w.Code, w.Body)
+	// Output: 200 {"pulp_href":"/pulp/api/v3/users/1/","prn":"prn:auth.user:1","username":"admin"}
+}
+
+// The host decides itself what callers may do: here everybody reads, and nobody changes anything.
+func ExampleAuthorize() {
+	app, end := exampleApp()
+	defer end()
+
+	readOnly := func(_ context.Context, op *pulp.Operation, _ map[string]string) error {
+		if op.Method != "GET" {
+			return pulp.ErrDenied
+		}
+		return nil
+	}
+	h := httpapi.Handler(app, httpapi.Authorize(readOnly))
+	for _, method := range []string{"GET", "POST"} {
+		r := httptest.NewRequest(method, "/pulp/api/v3/uploads/", nil)
+		r.SetBasicAuth("admin", "secret")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		fmt.Println(method, w.Code)
+	}
+	// Output:
+	// GET 200
+	// POST 403
+}
+
+// A browser logs in once, and sends the cookie from then on.
+func ExampleSession() {
+	app, end := exampleApp()
+	defer end()
+
+	h := httpapi.Handler(app, httpapi.Authenticators(httpapi.Basic(app), httpapi.Session(app)))
+	login := httptest.NewRequest("POST", "/pulp/api/v3/login/", nil)
+	login.SetBasicAuth("admin", "secret")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, login)
+
+	r := httptest.NewRequest("GET", "/pulp/api/v3/tasks/", nil)
+	r.AddCookie(w.Result().Cookies()[0])
+	w = httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	fmt.Println(w.Code, w.Body)
+	// Output: 200 {"count":0,"next":null,"previous":null,"results":[]}
 }

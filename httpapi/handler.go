@@ -29,8 +29,8 @@ import (
 //
 // In the second case the links in answers begin with "/mirror". Timeouts and TLS belong to
 // the server. A request to the API is answered after its body was read whole; files in forms
-// and content go straight between the network and the disk. Whoever is logged in may call
-// every operation: there are no roles yet.
+// and content go straight between the network and the disk. What callers may do is what their
+// roles and the access policies say, see [pulp.Access].
 func Handler(app *pulp.App, opts ...Option) http.Handler {
 	return newServer(app, app.Operations(), opts)
 }
@@ -40,15 +40,22 @@ type Option func(*options)
 
 type options struct {
 	authenticators []Authenticator
+	authorize      Authorizer
 	proxies        []netip.Prefix
 	bodyLimit      int64
 	crossOrigin    *http.CrossOriginProtection
 }
 
 // Authenticators replaces the ways in which callers make themselves known; they are asked in
-// order. The default is [Basic] alone.
+// order. The default is [Basic], then [Session].
 func Authenticators(chain ...Authenticator) Option {
 	return func(o *options) { o.authenticators = chain }
+}
+
+// Authorize replaces roles and access policies by the host's own rules. Then lists hold everything
+// but what [pulp.ViewSet.Scope] leaves out.
+func Authorize(f Authorizer) Option {
+	return func(o *options) { o.authorize = f }
 }
 
 // TrustProxies names the addresses of proxies whose X-Forwarded-Proto and X-Forwarded-Host
@@ -85,7 +92,7 @@ type server struct {
 func newServer(app *pulp.App, ops []pulp.Operation, opts []Option) *server {
 	s := &server{app: app, log: app.Logger(), serve: app.Serve, look: app.Look}
 	s.bodyLimit = 16 << 20
-	s.authenticators = []Authenticator{Basic(app)}
+	s.authenticators = []Authenticator{Basic(app), Session(app)}
 	s.crossOrigin = http.NewCrossOriginProtection()
 	for _, o := range opts {
 		o(&s.options)

@@ -70,16 +70,21 @@ type response struct {
 	Content map[string]media `json:"content,omitempty"`
 }
 
-const login = "basicAuth"
+// The ways to log in.
+const (
+	login  = "basicAuth"
+	cookie = "cookieAuth"
+)
 
 // describe writes the document of operations. Its error names declarations that contradict
 // each other; the document is good without them.
 func describe(app *pulp.App, ops []pulp.Operation, v variant) (*document, error) {
 	d := &document{
-		OpenAPI:    "3.1.1",
-		Info:       info{Title: "Pulp 3 API", Version: "v3", Versions: map[string]string{}},
-		Paths:      map[string]map[string]*operation{},
-		Components: components{map[string]node{}, map[string]node{login: {"type": "http", "scheme": "basic"}}},
+		OpenAPI: "3.1.1",
+		Info:    info{Title: "Pulp 3 API", Version: "v3", Versions: map[string]string{}},
+		Paths:   map[string]map[string]*operation{},
+		Components: components{map[string]node{}, map[string]node{
+			login: {"type": "http", "scheme": "basic"}, cookie: {"type": "apiKey", "in": "cookie", "name": sessionCookie}}},
 	}
 	for _, c := range app.Components() {
 		d.Info.Versions[c.Name] = c.Version
@@ -161,7 +166,7 @@ func (s *schemas) operation(op *pulp.Operation, path string) *operation {
 		out.Responses[strconv.Itoa(int(code))] = s.response(op, code)
 	}
 	if !op.Anonymous {
-		out.Security = []map[string][]string{{login: {}}}
+		out.Security = []map[string][]string{{login: {}}, {cookie: {}}}
 	}
 	return out
 }
