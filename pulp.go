@@ -190,6 +190,7 @@ const (
 	jobKey
 	prefixKey
 	pageKey
+	contentRequestKey
 )
 
 // With returns a context that carries a, as Dispatch needs it in a transaction that the
