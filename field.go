@@ -203,7 +203,7 @@ func (f *field) words(tag string) (errs []error) {
 func (f *field) refer(kind string) error {
 	f.ref, f.many = kind, f.typ == idsType && !f.pointer
 	if f.many {
-		f.Value.Items = &schema.Value{Type: schema.String, Format: "uri"}
+		f.Value.Items = &schema.Value{Type: schema.String, Format: "uri", Nullable: true} // as Pulp describes it
 		return nil
 	}
 	f.Value.Type, f.Value.Format = schema.String, "uri"

@@ -21,7 +21,7 @@ type Publication[D any] struct {
 	PublisherID  *int64 `bun:"publisher_id" json:"-"`
 	Complete     bool   `bun:"complete" json:"-"`
 	PassThrough  bool   `bun:"pass_through" json:"-"`
-	Checkpoint   bool   `bun:"checkpoint" json:"checkpoint" pulp:"readonly" doc:"Whether distributions that serve checkpoints serve this publication below the time at which it was made."`
+	Checkpoint   bool   `bun:"checkpoint" json:"checkpoint" doc:"Whether distributions that serve checkpoints serve this publication below the time at which it was made."`
 	CheckpointOf *int64 `bun:"checkpoint_of" json:"-"` // the repository; nil if it is no checkpoint
 	Detail       D      `bun:"detail,type:json" json:"-"`
 }
