@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -257,62 +256,4 @@ func TestCompositeIsNoPartOfItself(t *testing.T) {
 	s.fill(t, "d", "a")
 	s.Update(t, s.List(t, "distributions/file/file/")[0].Href(), object{"content_guard": c.Href()})
 	require.Equal(t, 403, s.ask("GET", "d/a", nil).Code)
-}
-
-// A plugin's own guard, which can break, and which sees what there is to see.
-func TestPluginsMakeGuards(t *testing.T) {
-	t.Parallel()
-	type door struct {
-		Word string `json:"word" validate:"required"`
-	}
-	var broken bool
-	doors := &pulp.GuardType[door]{
-		Name: "door",
-		Validate: func(old, g *pulp.Guard[door]) error {
-			if g.Detail.Word == "bad" {
-				return pulp.FieldErrors{"word": {"No."}}
-			}
-			return nil
-		},
-		Permit: func(_ context.Context, g *pulp.Guard[door], r *pulp.ContentRequest) error {
-			if broken {
-				return http.ErrServerClosed
-			}
-			certs, err := r.Certificates()
-			if err != nil || len(certs) > 0 || r.BasePath != "d" || r.Header("x-word") != g.Detail.Word {
-				return pulp.Deny("Not at %s.", strconv.Quote(r.Path))
-			}
-			return nil
-		},
-	}
-	s := newFiles(t, pulptest.Plugins(pulp.Plugin{Name: "house", Version: "1", Parts: []pulp.Part{doors}}))
-	s.fill(t, "d", "a")
-	g := s.guard(t, "contentguards/house/door/", object{"word": "w"})
-	require.Contains(t, g.Text("prn"), "prn:house.housedoorcontentguard:")
-	s.Refused(t, 400, "PATCH", g.Href(), object{"word": "bad"})
-	s.Update(t, s.List(t, "distributions/file/file/")[0].Href(), object{"content_guard": g.Href()})
-	require.Equal(t, "403: Not at \"d/a\".\n", s.ask("GET", "d/a", nil).Body.String())
-	require.Equal(t, 200, s.ask("GET", "d/a", func(r *http.Request) { r.Header.Set("x-word", "w") }).Code)
-	// Who asks from Go shows nothing, or what they say.
-	_, err := s.Serve(t.Context(), "d/a")
-	require.ErrorIs(t, err, pulp.ErrDenied)
-	served, err := s.Serve(pulp.WithContentRequest(t.Context(), pulp.ContentRequest{Header: func(string) string { return "w" }}), "d/a")
-	require.NoError(t, err)
-	require.True(t, served.Private)
-	require.NoError(t, served.File.Close())
-	broken = true
-	w := s.ask("GET", "d/a", nil)
-	require.Equal(t, 500, w.Code)
-	require.NotContains(t, w.Body.String(), "Server closed")
-	require.Contains(t, s.Log.String(), "Server closed")
-
-	// Without the plugin, its guards let nobody in.
-	s.Stop()
-	without := newFiles(t, pulptest.Dir(s.Dir))
-	require.Equal(t, 403, without.ask("GET", "d/a", func(r *http.Request) { r.Header.Set("x-word", "w") }).Code)
-}
-
-func TestGuardTypeNeedsPermit(t *testing.T) {
-	t.Parallel()
-	require.ErrorContains(t, openFails(t, &pulp.GuardType[pulp.None]{Name: "door"}), `guard type "door": field Permit is missing`)
 }
