@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"strings"
 
 	"github.com/uptrace/bun"
 )
@@ -90,7 +91,7 @@ func (t *GuardType[D]) declare(r *registry, owner Plugin) error {
 	}
 	d := t.declaration()
 	vs := &ViewSet[Guard[D]]{
-		Path: d.path(owner), Name: words(title(t.Name)) + " content guard", class: d.className(owner),
+		Path: d.path(owner), Name: strings.ReplaceAll(t.Name, "_", " ") + " content guard", class: d.className(owner),
 		kind: guardKind, typ: d.label(owner), decl: t,
 		Serializer: Serializer[Guard[D]]{Computed: t.computed, Validate: func(ctx context.Context, db bun.IDB, old, m *Guard[D]) error {
 			if t.valid != nil {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -97,4 +98,38 @@ func TestGuardOfWhatIsRememberedAsksTheDatabaseNothing(t *testing.T) {
 		require.Equal(t, c.code, code)
 		require.Equal(t, c.known, questions == 0)
 	}
+}
+
+// While clients ask all the time, a guard comes and goes: who asks after a change sees it.
+func TestNoRequestSlipsPastAGuardThatHasJustCome(t *testing.T) {
+	t.Parallel()
+	s := newFiles(t)
+	s.fill(t, "d", "a")
+	d := s.List(t, "distributions/file/file/")[0]
+	g := s.guard(t, headerGuards, object{"header_name": "x-key", "header_value": "v"})
+	ctx, stop := context.WithCancel(t.Context())
+	var asking sync.WaitGroup
+	for range 4 {
+		asking.Go(func() {
+			for ctx.Err() == nil {
+				if w := s.ask("GET", "d/a", nil); w.Code != 200 && w.Code != 403 {
+					t.Errorf("%d %s", w.Code, w.Body)
+					return
+				}
+			}
+		})
+	}
+	turns := 30
+	if testing.Short() {
+		turns = 5
+	}
+	for range turns {
+		s.Update(t, d.Href(), object{"content_guard": g.Href()})
+		require.Equal(t, 403, s.ask("GET", "d/a", nil).Code)
+		require.Equal(t, 200, s.ask("GET", "d/a", withHeader("x-key", "v")).Code)
+		s.Update(t, d.Href(), object{"content_guard": nil})
+		require.Equal(t, 200, s.ask("GET", "d/a", nil).Code)
+	}
+	stop()
+	asking.Wait()
 }

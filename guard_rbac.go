@@ -18,7 +18,7 @@ func rbacGuards() Part {
 		Permit: func(ctx context.Context, g *Guard[None], _ *ContentRequest) error {
 			ok, err := FromContext(ctx).mayDownload(ctx, g)
 			if err == nil && !ok {
-				err = Deny("Access not authorized.")
+				err = Deny("Access not authorized: the permission %s is needed.", downloadPermission)
 			}
 			return err
 		},
