@@ -179,15 +179,17 @@ func (a *App) Reveal(s Secret) (string, error) {
 }
 
 // readBody reads the fields of a body into a struct that is no model.
-func readBody[T any](ctx context.Context, a *App, fields map[string]json.RawMessage) (*T, error) {
-	return readFields[T](ctx, a, fields, creating)
+// without names fields of the struct that this body does not have.
+func readBody[T any](ctx context.Context, a *App, fields map[string]json.RawMessage, without ...string) (*T, error) {
+	return readFields[T](ctx, a, fields, creating, without...)
 }
 
-func readFields[T any](ctx context.Context, a *App, fields map[string]json.RawMessage, how writing) (*T, error) {
+func readFields[T any](ctx context.Context, a *App, fields map[string]json.RawMessage, how writing, without ...string) (*T, error) {
 	p, err := planOf(reflect.TypeFor[T]())
 	if err != nil {
 		return nil, err
 	}
+	p.drop(without...)
 	in := new(T)
 	return in, a.decoder(ctx, a.db.Reader()).decode(p, fields, reflect.ValueOf(in).Elem(), how)
 }

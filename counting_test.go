@@ -104,6 +104,9 @@ func fillTables(t *testing.T, s *shop) {
 	typ := func(kind string) string {
 		return "(SELECT id FROM type WHERE kind = '" + kind + "' AND name = 'file.file')"
 	}
+	guard := func(name string) string {
+		return "(SELECT id FROM type WHERE kind = 'guard' AND name = 'core." + name + "')"
+	}
 	const base = "pulp_id, domain_id, created_by, pulp_created, pulp_last_updated"
 	const values = "randomblob(16), 1, 1, i * 1000000, i * 1000000"
 	for _, f := range [][2]string{
@@ -126,7 +129,11 @@ func fillTables(t *testing.T, s *shop) {
 		{"content_artifact (content_id, artifact_id, relative_path)", "i, i, 'f' || i"},
 		{"publisher (" + base + ", pulp_type, name)", values + ", " + typ("publisher") + ", 'p' || i"},
 		{"publication (" + base + ", pulp_type, version_id, publisher_id, complete)", values + ", " + typ("publication") + ", i, i, 1"},
-		{"distribution (" + base + ", pulp_type, name, base_path, publication_id)", values + ", " + typ("distribution") + ", 'd' || i, 'd' || i, i"},
+		{"guard (" + base + ", pulp_type, name, detail)", values + ", " + guard("header") + `, 'h' || i, '{"header_name":"h","header_value":"v"}'`},
+		{"guard (" + base + ", pulp_type, name, detail)", values + ", " + guard("composite") + ", 'c' || i, json_object('guards', json_array(i, i % 7 + 1))"},
+		{"guard (" + base + ", pulp_type, name, detail)", values + ", " + guard("content_redirect") + `, 'r' || i, '{"key":"k"}'`},
+		{"guard (" + base + ", pulp_type, name)", values + ", " + guard("rbac") + ", 'b' || i"},
+		{"distribution (" + base + ", pulp_type, name, base_path, publication_id, guard_id)", values + ", " + typ("distribution") + ", 'd' || i, 'd' || i, i, i"},
 		{"task (" + base + ", name, state, parent_id, exclusive, shared, record, args, finished_at)", values + `, 'x', 'completed', i, '[]', '[]', '["prn"]', x'', 1`},
 		{"progress_report (task_id, code, message, state, done, position)", "i, 'c', 'm', 'completed', 1, 0"},
 		{"created_resource (task_id, position, kind, object_id)", "i, 0, 'repository', i"},

@@ -62,6 +62,7 @@ func (v *view[M]) check(r *registry, owner Plugin) error {
 	if v.plan, err = planOf(t); err != nil {
 		errs = append(errs, err)
 	}
+	v.plan.drop(v.without...)
 	errs = append(errs, v.plan.place(r.app.db.Reader()), v.plan.check(r.valid), v.checkOps(), v.checkComputed())
 	r.later = append(r.later, func() error { return v.plan.checkRefs(r) })
 	if v.kind == "" {

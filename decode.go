@@ -65,7 +65,7 @@ func harmless(name string) bool {
 func (d *decoder) field(f *field, raw json.RawMessage, dst reflect.Value, how writing, errs FieldErrors) {
 	v := dst.FieldByIndex(f.index)
 	old := reflect.ValueOf(v.Interface())
-	if isNull(raw) || f.ref != "" && unquoted(raw) == "" {
+	if isNull(raw) || f.ref != "" && !f.many && unquoted(raw) == "" {
 		if !f.Value.Nullable {
 			errs.Add(f.Name, "This field may not be null.")
 			return
@@ -96,6 +96,8 @@ func (d *decoder) value(f *field, raw json.RawMessage, v reflect.Value) error {
 
 func (d *decoder) scalar(f *field, raw json.RawMessage, v reflect.Value) error {
 	switch {
+	case f.many:
+		return d.references(f, raw, v)
 	case f.ref != "":
 		return d.reference(f, raw, v)
 	case f.typ.Kind() == reflect.String:
@@ -143,5 +145,25 @@ func (d *decoder) reference(f *field, raw json.RawMessage, v reflect.Value) erro
 		return err
 	}
 	v.SetInt(id)
+	return nil
+}
+
+// references reads a list of links, each object once.
+func (d *decoder) references(f *field, raw json.RawMessage, v reflect.Value) error {
+	var texts []string
+	if err := decodeKind(raw, reflect.ValueOf(&texts).Elem()); err != nil {
+		return err
+	}
+	ids := make([]int64, 0, len(texts))
+	for _, s := range texts {
+		id, err := d.lookup(f.ref, s)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	v.Set(reflect.ValueOf(ids))
 	return nil
 }

@@ -9,14 +9,17 @@ import (
 
 // A version that a distribution serves is protected: pinned itself, through a publication, or
 // as what a distribution of the repository serves at present: the newest version with a
-// publication, if its type (?2) serves publications, else the newest one.
+// publication, if its type (?2) serves publications, else the newest one; and all versions with
+// checkpoints, if it serves these.
 const protectedSQL = `SELECT v.id FROM repository_version v WHERE v.repository_id = ?1 AND (
   EXISTS (SELECT 1 FROM distribution d WHERE d.version_id = v.id)
   OR EXISTS (SELECT 1 FROM publication p CROSS JOIN distribution d ON d.publication_id = p.id WHERE p.version_id = v.id)
   OR EXISTS (SELECT 1 FROM distribution d WHERE d.repository_id = ?1 AND d.pulp_type IN (SELECT value FROM json_each(?2)))
     AND v.number = (SELECT max(w.number) FROM repository_version w CROSS JOIN publication p ON p.version_id = w.id AND p.complete WHERE w.repository_id = ?1 AND w.complete)
   OR EXISTS (SELECT 1 FROM distribution d WHERE d.repository_id = ?1 AND d.pulp_type NOT IN (SELECT value FROM json_each(?2)))
-    AND v.number = (SELECT latest FROM repository WHERE id = ?1))`
+    AND v.number = (SELECT latest FROM repository WHERE id = ?1)
+  OR EXISTS (SELECT 1 FROM distribution d WHERE d.repository_id = ?1 AND d.checkpoint)
+    AND EXISTS (SELECT 1 FROM publication p WHERE p.version_id = v.id AND p.checkpoint AND p.complete))`
 
 // protected are the ids of a repository's versions that must not be deleted.
 func protected(ctx context.Context, db bun.IDB, repository int64) (map[int64]bool, error) {

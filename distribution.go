@@ -22,6 +22,8 @@ type Distribution[D any] struct {
 	VersionID     *int64 `bun:"version_id" json:"repository_version" pulp:"ref=repository_version" doc:"RepositoryVersion to be served."`
 	PublicationID *int64 `bun:"publication_id" json:"publication" pulp:"ref=publication" doc:"Publication to be served."`
 	RemoteID      *int64 `bun:"remote_id" json:"-"`
+	GuardID       *int64 `bun:"guard_id" json:"content_guard" pulp:"ref=guard" doc:"An optional content-guard."`
+	Checkpoint    bool   `bun:"checkpoint" json:"checkpoint" doc:"Whether all checkpoints of the repository are served, each below the time at which it was made."`
 	Detail        D      `bun:"detail,type:json" json:"-"`
 }
 
@@ -35,7 +37,20 @@ type DistributionType[D any] struct {
 	// serves the newest publication of its newest published version. False serves the versions
 	// themselves.
 	FromPublication bool
+	// Checkpoints says that distributions can serve the checkpoints of a repository.
+	Checkpoints bool
 }
+
+// without are the fields that distributions of this type do not have.
+func (t *DistributionType[D]) without() []string {
+	if t.Checkpoints {
+		return nil
+	}
+	return []string{"checkpoint"}
+}
+
+// distributionSorts are orders by what not every type has.
+var distributionSorts = map[string]string{"checkpoint": "d.checkpoint"}
 
 // The names that writing distributions reserves: all that change a base path one after another,
 // and everything that looks at all distributions against those.
@@ -54,6 +69,7 @@ func (t *DistributionType[D]) declare(r *registry, owner Plugin) error {
 		Path: d.path(owner), class: d.className(owner), kind: distributionKind, typ: d.label(owner), decl: t, labels: true,
 		Async:   Create | Update | Delete,
 		Filters: distributionFilters(),
+		without: t.without(), sorts: distributionSorts,
 		Serializer: Serializer[Distribution[D]]{
 			Validate: func(ctx context.Context, db bun.IDB, old, m *Distribution[D]) error {
 				return validDistribution(ctx, db, m)
@@ -94,6 +110,9 @@ func validDistribution[D any](ctx context.Context, db bun.IDB, m *Distribution[D
 	if n > 1 {
 		errs.Add(NonField, "Only one of the attributes 'repository', 'repository_version' and 'publication' may be used simultaneously.")
 	}
+	if m.Checkpoint && m.RepositoryID == nil {
+		errs.Add("checkpoint", "Only a distribution with a 'repository' can serve checkpoints.")
+	}
 	if !CanonicalPath(m.BasePath) {
 		errs.Add("base_path", "Must be a relative path without white space, '?', '#' and empty, '.' or '..' parts.")
 	}
@@ -122,7 +141,7 @@ func prefixes(path string) (out []string) {
 // distributionFilters are what distributions of every type can be filtered by.
 func distributionFilters() []Filter {
 	hrefs := schema.Value{Type: schema.Array, Items: &schema.Value{Type: schema.String, Format: "uuid"}}
-	return append(pathFilters(), contentFilter("with_content", distributionsWith),
+	return append(pathFilters(), contentFilter("with_content", distributionsWith), boolFilter("checkpoint", "d.checkpoint"),
 		Filter{Name: "repository__in", Doc: "Multiple values may be separated by commas.", Value: hrefs, Where: repositoriesIn})
 }
 
@@ -168,9 +187,30 @@ func distributionFields[D any]() []Computed[Distribution[D]] {
 				}
 				return out, nil
 			}},
+		{Name: "content_guard_prn", Doc: "The Pulp Resource Name (PRN) of the associated optional content guard.", Value: schema.Value{Type: schema.String}, Values: guardPRNs[D]},
 		{Name: "no_content_change_since", Doc: "Timestamp since when the distributed content served by this distribution has not changed. If equals to null, no guarantee is provided about content changes.",
 			Value: schema.Value{Type: schema.String, Format: "date-time"}, Values: pinnedSince[D]},
 	}
+}
+
+func guardPRNs[D any](ctx context.Context, db bun.IDB, ms []*Distribution[D]) ([]any, error) {
+	var ids []int64
+	for _, m := range ms {
+		if m.GuardID != nil {
+			ids = append(ids, *m.GuardID)
+		}
+	}
+	prns, err := FromContext(ctx).prns(ctx, db, guardKind, ids)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]any, len(ms))
+	for i, m := range ms {
+		if m.GuardID != nil && prns[*m.GuardID] != "" {
+			out[i] = prns[*m.GuardID]
+		}
+	}
+	return out, nil
 }
 
 func (a *App) contentURL(ctx context.Context, basePath string) string {

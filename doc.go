@@ -48,7 +48,7 @@
 // repository exclusively: a [Sync] with a [Remote], or a change by a client. A version is built
 // unseen, by [NewVersion], and appears in the transaction that completes the task. A
 // [Publication] is what a version looks like to clients, a [Distribution] is the path where
-// they find it.
+// they find it, and a [Guard] decides who gets what is there.
 //
 // # Starting
 //

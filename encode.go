@@ -24,12 +24,7 @@ func (a *App) linksOf(ctx context.Context, db bun.IDB, p *plan, vs []reflect.Val
 			continue
 		}
 		for _, v := range vs {
-			v := v.FieldByIndex(f.index)
-			if f.pointer && !v.IsNil() {
-				ids[f.ref] = append(ids[f.ref], v.Elem().Int())
-			} else if !f.pointer {
-				ids[f.ref] = append(ids[f.ref], v.Int())
-			}
+			ids[f.ref] = append(ids[f.ref], f.refersTo(v.FieldByIndex(f.index))...)
 		}
 	}
 	out := hrefs{}
@@ -40,6 +35,19 @@ func (a *App) linksOf(ctx context.Context, db bun.IDB, p *plan, vs []reflect.Val
 		}
 	}
 	return out, nil
+}
+
+// refersTo are the ids of the objects that the value of a reference names.
+func (f *field) refersTo(v reflect.Value) []int64 {
+	switch {
+	case f.many:
+		return v.Interface().([]int64)
+	case !f.pointer:
+		return []int64{v.Int()}
+	case v.IsNil():
+		return nil
+	}
+	return []int64{v.Elem().Int()}
 }
 
 // object writes a struct of a plan that is no model.
@@ -75,6 +83,9 @@ func (f *field) append(b []byte, v reflect.Value, links hrefs) ([]byte, error) {
 		}
 		v = v.Elem()
 	}
+	if f.many {
+		return appendLinks(b, v.Interface().([]int64), links[f.ref]), nil
+	}
 	if f.ref != "" {
 		href, ok := links[f.ref][v.Int()]
 		if !ok {
@@ -94,6 +105,17 @@ func (f *field) append(b []byte, v reflect.Value, links hrefs) ([]byte, error) {
 		return append(b, "{}"...), nil
 	}
 	return appendValue(b, v)
+}
+
+// appendLinks writes the hrefs of objects. Those that are gone are left out.
+func appendLinks(b []byte, ids []int64, links map[int64]string) []byte {
+	texts := []string{}
+	for _, id := range ids {
+		if href, ok := links[id]; ok {
+			texts = append(texts, href)
+		}
+	}
+	return append(b, jsonTexts(texts)...)
 }
 
 // appendValue writes the common kinds without encoding/json.

@@ -24,6 +24,7 @@ type field struct {
 	column    string // the column, or the key in the detail
 	detail    bool
 	ref       string // the kind that it refers to; empty for none
+	many      bool   // it refers to any number of objects
 	rules     string // for the validator
 	def       json.RawMessage
 	immutable bool
@@ -51,6 +52,7 @@ var (
 	secretType = reflect.TypeFor[Secret]()
 	rawType    = reflect.TypeFor[json.RawMessage]()
 	bytesType  = reflect.TypeFor[[]byte]()
+	idsType    = reflect.TypeFor[[]int64]()
 	stdTime    = reflect.TypeFor[time.Time]()
 )
 
@@ -59,6 +61,14 @@ func planOf(t reflect.Type) (*plan, error) {
 	p := &plan{typ: t, byName: map[string]*field{}}
 	errs := p.add(t, nil, false)
 	return p, errors.Join(errs...)
+}
+
+// drop takes fields out: what is left of the struct's face is as if they had no json tag.
+func (p *plan) drop(names ...string) {
+	for _, name := range names {
+		delete(p.byName, name)
+		p.fields = slices.DeleteFunc(p.fields, func(f *field) bool { return f.Name == name })
+	}
 }
 
 func (p *plan) add(t reflect.Type, index []int, detail bool) (errs []error) {
@@ -139,7 +149,7 @@ func (f *field) nullable(sf reflect.StructField) {
 // fits finds words that mean nothing for a field of its sort.
 func (f *field) fits() error {
 	switch {
-	case len(f.filters) > 0 && f.ref == "" && !f.filterable():
+	case len(f.filters) > 0 && (f.ref == "" && !f.filterable() || f.many):
 		return errors.New("there is no filter for a field of this type")
 	case f.unique && f.detail:
 		return errors.New("a field of a detail cannot be unique")
@@ -177,10 +187,7 @@ func (f *field) words(tag string) (errs []error) {
 			}
 			f.filters = append(f.filters, value)
 		case "ref":
-			if f.ref = value; f.typ.Kind() != reflect.Int64 {
-				errs = append(errs, errors.New("a ref must be an int64 or a *int64"))
-			}
-			f.Value.Type, f.Value.Format = schema.String, "uri"
+			errs = append(errs, f.refer(value))
 		case "format":
 			f.Value.Format = value
 		case "type":
@@ -190,6 +197,20 @@ func (f *field) words(tag string) (errs []error) {
 		}
 	}
 	return errs
+}
+
+// refer makes the field a reference to an object of a kind, or to many.
+func (f *field) refer(kind string) error {
+	f.ref, f.many = kind, f.typ == idsType && !f.pointer
+	if f.many {
+		f.Value.Items = &schema.Value{Type: schema.String, Format: "uri", Nullable: true} // as Pulp describes it
+		return nil
+	}
+	f.Value.Type, f.Value.Format = schema.String, "uri"
+	if f.typ.Kind() != reflect.Int64 {
+		return errors.New("a ref must be an int64, a *int64 or an []int64")
+	}
+	return nil
 }
 
 // rule reads the validate tag: what the schema can say goes there, the rest is for the validator.

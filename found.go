@@ -2,8 +2,9 @@ package pulp
 
 import "sync"
 
-// A found is a file and the shelf on which a path led to it.
+// A found is a file, the shelf on which a path led to it, and the guard that is asked each time.
 type found struct {
+	gate  *gate
 	shelf *shelf
 	file  *shelvedFile
 }

@@ -13,6 +13,7 @@ const (
 	publisherKind    = "publisher"
 	publicationKind  = "publication"
 	distributionKind = "distribution"
+	guardKind        = "guard"
 	taskKind         = "task"
 	workerKind       = "worker"
 	accountKind      = "account"
@@ -30,7 +31,7 @@ func coreKinds() map[string]*kind {
 	for _, k := range []*kind{
 		{name: artifactKind}, {name: uploadKind}, {name: taskKind}, {name: workerKind}, {name: taskGroupKind}, {name: scheduleKind},
 		{name: contentKind, typed: true}, {name: remoteKind, typed: true}, {name: repositoryKind, typed: true},
-		{name: publisherKind, typed: true}, {name: publicationKind, typed: true}, {name: distributionKind, typed: true},
+		{name: publisherKind, typed: true}, {name: publicationKind, typed: true}, {name: distributionKind, typed: true}, {name: guardKind, typed: true},
 		{name: versionKind, links: versionLinkSQL},
 		{name: accountKind, links: linkSQL(accountKind, "0", "id")}, {name: groupKind, links: linkSQL(groupKind, "0", "id")},
 		{name: roleKind}, {name: userRoleKind}, {name: groupRoleKind}, {name: policyKind},
@@ -60,6 +61,7 @@ func corePlugin() Plugin {
 		modifyTask, deleteVersionTask, createContentTask, commitUploadTask, repairTask, repairAllTask, reclaimTask, purgeTask,
 		artifactViews(), uploadViews(), taskViews(), workerViews(), groupViews(), scheduleViews(),
 		userViews(), userGroupViews(), groupUsers{}, roleViews(), userRoleViews(), groupRoleViews(), policyViews(), loginOperations{},
+		headerGuards(), compositeGuards(), redirectGuards(), rbacGuards{},
 		statusOperation{}, taskOperations{}, retention{}, orphanOperations{}, repairOperation(), reclaimOperation(),
 	}}
 }

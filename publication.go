@@ -13,15 +13,17 @@ import (
 )
 
 // A Publication is what a repository version looks like to clients: the files of its units, and
-// the metadata that the plugin wrote for it. It never changes.
+// the metadata that the plugin wrote for it. It never changes, but for Checkpoint.
 type Publication[D any] struct {
 	bun.BaseModel `bun:"table:publication,alias:p"`
 	Master
-	VersionID   int64  `bun:"version_id" json:"repository_version" pulp:"ref=repository_version,filter"`
-	PublisherID *int64 `bun:"publisher_id" json:"-"`
-	Complete    bool   `bun:"complete" json:"-"`
-	PassThrough bool   `bun:"pass_through" json:"-"`
-	Detail      D      `bun:"detail,type:json" json:"-"`
+	VersionID    int64  `bun:"version_id" json:"repository_version" pulp:"ref=repository_version,filter"`
+	PublisherID  *int64 `bun:"publisher_id" json:"-"`
+	Complete     bool   `bun:"complete" json:"-"`
+	PassThrough  bool   `bun:"pass_through" json:"-"`
+	Checkpoint   bool   `bun:"checkpoint" json:"checkpoint" doc:"Whether distributions that serve checkpoints serve this publication below the time at which it was made."`
+	CheckpointOf *int64 `bun:"checkpoint_of" json:"-"` // the repository; nil if it is no checkpoint
+	Detail       D      `bun:"detail,type:json" json:"-"`
 }
 
 // A PublicationType declares a type of publication whose own fields are D.
@@ -34,6 +36,8 @@ type PublicationType[D any] struct {
 	Repositories string
 	// PassThrough says that every file of the version is served at its own path.
 	PassThrough bool
+	// Checkpoints says that publications of a repository can be checkpoints of it.
+	Checkpoints bool
 	// Publish writes the metadata. Nil means that there is none.
 	Publish func(ctx context.Context, p *Publishing, pub *Publication[D]) error
 	// Publisher is the name of the kind of named settings of this type: it gets a collection
@@ -53,19 +57,32 @@ type publicationFace struct {
 type publishRequest[D any] struct {
 	Version    *int64 `json:"repository_version" pulp:"notnull,ref=repository_version" doc:"The version to publish."`
 	Repository *int64 `json:"repository" pulp:"notnull,ref=repository" doc:"The repository whose latest version to publish."`
+	Checkpoint bool   `json:"checkpoint" doc:"Whether the publication is a checkpoint of the repository."`
 	Detail     D      `bun:"detail,type:json" json:"detail"`
 }
 
 // publishArgs is what a publish task is told.
 type publishArgs struct {
-	Version   int64
-	Publisher *int64
-	Detail    json.RawMessage
+	Version    int64
+	Publisher  *int64
+	Checkpoint bool
+	Detail     json.RawMessage
 }
 
 func (t *PublicationType[D]) declaration() declaration {
 	return declaration{kind: publicationKind, word: "Publication", plural: "publications", name: t.Name, class: t.Class}
 }
+
+// without are the fields that publications of this type do not have.
+func (t *PublicationType[D]) without() []string {
+	if t.Checkpoints {
+		return nil
+	}
+	return []string{"checkpoint"}
+}
+
+// publicationSorts are orders by what clients do not see, or not of every type.
+var publicationSorts = map[string]string{"complete": "p.complete", "pass_through": "p.pass_through", "checkpoint": "p.checkpoint"}
 
 func (t *PublicationType[D]) declare(r *registry, owner Plugin) error {
 	d := t.declaration()
@@ -78,12 +95,12 @@ func (t *PublicationType[D]) declare(r *registry, owner Plugin) error {
 		Path: d.path(owner), class: d.className(owner), kind: publicationKind, typ: typ, decl: t, Ops: List | Read | Delete, creates: true,
 		needs:      r.needsView("repo_or_repo_ver_param", []string{"create"}, func() []*endpoint { return t.repositoryType(r, owner) }),
 		Serializer: Serializer[Publication[D]]{Computed: publicationFields[D]()},
-		Filters: append([]Filter{repositoryFilter(), contentFilter("content", publicationsWith), contentFilter("content__in", publicationsWith)},
-			timeFilters("pulp_created", "p.pulp_created")...),
+		Filters:    publicationFilters(), without: t.without(), sorts: publicationSorts,
 		Scope: func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("p.complete") },
 	}
 	vs.extra = func(v *view[Publication[D]], owner Plugin) []Operation {
 		p, _ := planOf(reflect.TypeFor[publishRequest[D]]()) // its parts have been checked
+		p.drop(t.without()...)
 		return []Operation{v.operation(owner, "create", "", false, Operation{
 			Method: "POST", Summary: "Create " + article(v.Name), Body: p.object(v.codec.object(v.schemaName(owner)).Name),
 			Answer: v.codec.object(v.schemaName(owner)), Codes: []AnswerKind{Accepted},
@@ -103,9 +120,12 @@ func (t *PublicationType[D]) declare(r *registry, owner Plugin) error {
 
 // request answers POST on the collection: it validates and dispatches the task.
 func (t *PublicationType[D]) request(ctx context.Context, a *App, task *Task[publishArgs, json.RawMessage], r *Request) (*Answer, error) {
-	in, err := readBody[publishRequest[D]](ctx, a, r.Body.Fields)
+	in, err := readBody[publishRequest[D]](ctx, a, r.Body.Fields, t.without()...)
 	if err != nil {
 		return nil, err
+	}
+	if in.Checkpoint && in.Version != nil {
+		return nil, FieldErrors{"checkpoint": {"Only a 'repository' can be given a checkpoint, not a 'repository_version'."}}
 	}
 	v, err := a.versionToPublish(ctx, in.Version, in.Repository)
 	if err != nil {
@@ -115,7 +135,7 @@ func (t *PublicationType[D]) request(ctx context.Context, a *App, task *Task[pub
 	if err != nil {
 		return nil, err
 	}
-	return a.publish(ctx, task, publishArgs{Version: v.ID, Detail: detail}, Shared(v))
+	return a.publish(ctx, task, publishArgs{Version: v.ID, Checkpoint: in.Checkpoint, Detail: detail}, Shared(v))
 }
 
 // publish dispatches a publish task.
@@ -146,6 +166,12 @@ func (a *App) versionToPublish(ctx context.Context, version, repository *int64) 
 
 const publicationsWith = `EXISTS (SELECT 1 FROM repository_version v JOIN repository_content m ON m.repository_id = v.repository_id
 	WHERE v.id = p.version_id AND m.content_id IN (?) AND m.added <= v.number AND (m.removed IS NULL OR m.removed > v.number))`
+
+// publicationFilters are what publications of every type can be filtered by.
+func publicationFilters() []Filter {
+	return append([]Filter{repositoryFilter(), contentFilter("content", publicationsWith), contentFilter("content__in", publicationsWith), boolFilter("checkpoint", "p.checkpoint")},
+		timeFilters("pulp_created", "p.pulp_created")...)
+}
 
 // repositoryFilter finds the publications of all versions of a repository.
 func repositoryFilter() Filter {

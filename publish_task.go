@@ -31,7 +31,7 @@ func (t *PublicationType[D]) run(ctx context.Context, j *Job, typ int64, args pu
 	if err := json.NewDecoder(bytes.NewReader(args.Detail)).Decode(&d); err != nil {
 		return nil, fmt.Errorf("read arguments: %w", err)
 	}
-	pub, err := t.make(ctx, j, typ, v, args.Publisher, d)
+	pub, err := t.make(ctx, j, typ, v, &Publication[D]{PublisherID: args.Publisher, Checkpoint: args.Checkpoint, Detail: d})
 	if err != nil {
 		return nil, err
 	}
@@ -60,8 +60,7 @@ func (v *view[M]) textByID(ctx context.Context, db bun.IDB, id int64) (json.RawM
 // mirror publishes a version with the metadata of the remote that it mirrors.
 func (t *PublicationType[D]) mirror(r *registry, label string) func(context.Context, *Sync) error {
 	return func(ctx context.Context, s *Sync) error {
-		var d D
-		p, _, err := t.begin(ctx, s.j, r.types[typeKey{publicationKind, label}], &s.version.Version, nil, d)
+		p, _, err := t.begin(ctx, s.j, r.types[typeKey{publicationKind, label}], &s.version.Version, &Publication[D]{})
 		if err != nil {
 			return err
 		}

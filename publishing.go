@@ -17,6 +17,7 @@ type Publishing struct {
 	version     *Version
 	id          int64
 	passThrough bool
+	checkpoint  bool
 }
 
 // A PublishedFile is a file of a unit of the version that is being published.
@@ -108,8 +109,8 @@ CROSS JOIN repository_content m ON m.repository_id = ?1 AND m.content_id = ca.co
 WHERE ca.relative_path > ?4 || '/' AND ca.relative_path < ?4 || '0' LIMIT 1`
 )
 
-// begin makes a publication of type t that nobody sees yet.
-func (t *PublicationType[D]) begin(ctx context.Context, j *Job, typ int64, v *Version, publisher *int64, d D) (*Publishing, *Publication[D], error) {
+// begin makes a publication of type t that nobody sees yet, with the settings of another one.
+func (t *PublicationType[D]) begin(ctx context.Context, j *Job, typ int64, v *Version, like *Publication[D]) (*Publishing, *Publication[D], error) {
 	name, err := j.app.resourceName(ctx, j.app.db.Reader(), v)
 	if err != nil {
 		return nil, nil, err
@@ -121,8 +122,10 @@ func (t *PublicationType[D]) begin(ctx context.Context, j *Job, typ int64, v *Ve
 	if !j.Reserved(name, false) && !j.Reserved(repo, false) {
 		return nil, nil, fmt.Errorf("publish %s: neither it nor its repository: %w", name, ErrNotReserved)
 	}
-	pub := &Publication[D]{VersionID: v.ID, PublisherID: publisher, PassThrough: t.PassThrough, Detail: d}
-	pub.PulpType = typ
+	pub := &Publication[D]{VersionID: v.ID, PublisherID: like.PublisherID, PassThrough: t.PassThrough, Checkpoint: like.Checkpoint, Detail: like.Detail}
+	if pub.PulpType = typ; pub.Checkpoint {
+		pub.CheckpointOf = &v.RepositoryID
+	}
 	err = j.Tx(ctx, func(ctx context.Context, tx bun.Tx) error {
 		if err := NewModel[Publication[D]]().Insert(ctx, tx, pub); err != nil {
 			return err
@@ -132,7 +135,7 @@ func (t *PublicationType[D]) begin(ctx context.Context, j *Job, typ int64, v *Ve
 		}
 		return j.app.owned(ctx, tx, j.app.kinds[publicationKind].ends[typ], pub.ID)
 	})
-	return &Publishing{app: j.app, j: j, version: v, id: pub.ID, passThrough: t.PassThrough}, pub, err
+	return &Publishing{app: j.app, j: j, version: v, id: pub.ID, passThrough: t.PassThrough, checkpoint: pub.Checkpoint}, pub, err
 }
 
 // finish checks the publication and makes it appear when the task completes.
@@ -142,6 +145,9 @@ func (p *Publishing) finish(ctx context.Context) error {
 	}
 	p.j.OnFinish(func(ctx context.Context, tx bun.Tx) error {
 		_, err := tx.Tx.ExecContext(ctx, completePublicationSQL, p.id)
+		if err == nil && p.checkpoint {
+			err = retainCheckpoints(ctx, tx, p.version.RepositoryID)
+		}
 		if err == nil {
 			p.j.Created(publicationKind, p.id)
 		}
@@ -192,13 +198,13 @@ func (t *PublicationType[D]) Create(ctx context.Context, j *Job, v *Version, d D
 	if err != nil {
 		return err
 	}
-	_, err = t.make(ctx, j, typ, v, nil, d)
+	_, err = t.make(ctx, j, typ, v, &Publication[D]{Detail: d})
 	return err
 }
 
 // make runs the plugin's function and completes the publication.
-func (t *PublicationType[D]) make(ctx context.Context, j *Job, typ int64, v *Version, publisher *int64, d D) (*Publication[D], error) {
-	p, pub, err := t.begin(ctx, j, typ, v, publisher, d)
+func (t *PublicationType[D]) make(ctx context.Context, j *Job, typ int64, v *Version, like *Publication[D]) (*Publication[D], error) {
+	p, pub, err := t.begin(ctx, j, typ, v, like)
 	if err != nil {
 		return nil, err
 	}

@@ -217,6 +217,7 @@ const (
 	prefixKey
 	pageKey
 	accessKey
+	contentRequestKey
 )
 
 // With returns a context that carries a, as Dispatch needs it in a transaction that the

@@ -29,6 +29,7 @@ type registry struct {
 	contents        map[int64]*contentFace
 	repositories    map[int64]*repositoryFace
 	publications    map[int64]*publicationFace
+	contentGuards   map[int64]*guardFace
 	declared        map[*endpoint]Part // the declaration of each type
 	fromPublication map[int64]bool     // of each type of distribution
 	types           map[typeKey]int64
@@ -50,7 +51,7 @@ func (a *App) declare(ctx context.Context) error {
 	a.registry = &registry{
 		app: a, valid: newValidator(), tasks: map[string]taskType{}, views: map[string]writer{},
 		kinds: coreKinds(), byPath: map[string]*endpoint{}, byPRN: map[string]*endpoint{},
-		byType: map[reflect.Type][]*endpoint{}, contents: map[int64]*contentFace{}, repositories: map[int64]*repositoryFace{}, publications: map[int64]*publicationFace{},
+		byType: map[reflect.Type][]*endpoint{}, contents: map[int64]*contentFace{}, repositories: map[int64]*repositoryFace{}, publications: map[int64]*publicationFace{}, contentGuards: map[int64]*guardFace{},
 		declared: map[*endpoint]Part{}, fromPublication: map[int64]bool{}, indexes: map[string]string{}, labels: map[string]string{}, limits: map[string]int{}, schedules: map[string]rhythm{},
 		guards: map[string]*guard{}, permissions: map[string]bool{}, roles: map[string][]string{},
 	}

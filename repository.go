@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/uptrace/bun"
 
@@ -16,13 +17,14 @@ type Repository[D any] struct {
 	bun.BaseModel `bun:"table:repository,alias:r"`
 	Master
 	Named
-	Description    *string         `bun:"description" json:"description" doc:"An optional description."`
-	RetainVersions *int64          `bun:"retain_repo_versions" json:"retain_repo_versions" validate:"min=1" doc:"Retain X versions of the repository. Default is null which retains all versions."`
-	RemoteID       *int64          `bun:"remote_id" json:"remote" pulp:"ref=remote,filter" doc:"An optional remote to use by default when syncing."`
-	Latest         int64           `bun:"latest" json:"-"`
-	NextVersion    int64           `bun:"next_version" json:"-"`
-	LastSync       json.RawMessage `bun:"last_sync,type:json" json:"last_sync_details" pulp:"readonly" doc:"Details about the last sync including repository and remote information."`
-	Detail         D               `bun:"detail,type:json" json:"-"`
+	Description       *string         `bun:"description" json:"description" doc:"An optional description."`
+	RetainVersions    *int64          `bun:"retain_repo_versions" json:"retain_repo_versions" validate:"min=1" doc:"Retain X versions of the repository. Default is null which retains all versions."`
+	RetainCheckpoints *int64          `bun:"retain_checkpoints" json:"retain_checkpoints" validate:"min=1" doc:"Retain X checkpoint publications for the repository. Default is null which retains all checkpoints."`
+	RemoteID          *int64          `bun:"remote_id" json:"remote" pulp:"ref=remote,filter" doc:"An optional remote to use by default when syncing."`
+	Latest            int64           `bun:"latest" json:"-"`
+	NextVersion       int64           `bun:"next_version" json:"-"`
+	LastSync          json.RawMessage `bun:"last_sync,type:json" json:"last_sync_details" pulp:"readonly" doc:"Details about the last sync including repository and remote information."`
+	Detail            D               `bun:"detail,type:json" json:"-"`
 }
 
 // A RepositoryType declares a type of repository whose own fields are D.
@@ -62,8 +64,7 @@ func (t *RepositoryType[D]) declare(r *registry, owner Plugin) error {
 		Async: Update | Delete, slowDelete: true, sorts: repositorySorts,
 		needs:      r.needsView("remote_param", []string{"create", "update", "sync"}, func() []*endpoint { return r.typesOf(remoteKind, t.Remotes...) }),
 		Serializer: Serializer[Repository[D]]{Computed: versionLinks[D](r)},
-		Filters: append(numberFilters("retain_repo_versions", "r.retain_repo_versions"),
-			contentFilter("with_content", repositoriesEver), contentFilter("latest_with_content", repositoriesNow)),
+		Filters:    repositoryFilters(),
 		Save: func(ctx context.Context, tx bun.Tx, old, m *Repository[D]) error {
 			return saveRepository(ctx, tx, old == nil, m)
 		},
@@ -85,6 +86,12 @@ func (t *RepositoryType[D]) declare(r *registry, owner Plugin) error {
 	}
 	r.repositories[r.types[typeKey{repositoryKind, d.label(owner)}]] = face
 	return versionViews(vs.Path, d.className(owner)+"Version", d.label(owner)).declare(r, owner)
+}
+
+// repositoryFilters are what repositories of every type can be filtered by.
+func repositoryFilters() []Filter {
+	return slices.Concat(numberFilters("retain_repo_versions", "r.retain_repo_versions"), numberFilters("retain_checkpoints", "r.retain_checkpoints"),
+		[]Filter{contentFilter("with_content", repositoriesEver), contentFilter("latest_with_content", repositoriesNow)})
 }
 
 func (t *RepositoryType[D]) face(r *registry) (*repositoryFace, error) {
@@ -137,6 +144,9 @@ VALUES (?, ?, ?, ?, ?, ?, 0, 1)`
 // saveRepository makes version 0 of a new repository, and applies the retention of one that changed.
 func saveRepository[D any](ctx context.Context, tx bun.Tx, created bool, m *Repository[D]) error {
 	if !created {
+		if err := retainCheckpoints(ctx, tx, m.ID); err != nil {
+			return err
+		}
 		return FromContext(ctx).retain(ctx, tx, m.ID)
 	}
 	m.NextVersion = 1

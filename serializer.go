@@ -25,8 +25,9 @@ import (
 //	                   readonly; writeonly (it is stored and never leaves; hidden_fields says
 //	                   whether it is set); immutable (after create); hidden (nobody sees or
 //	                   sets it); unique; filter or filter=NAME (lists can be filtered by it);
-//	                   ref=KIND (an int64 that clients see as href: of a kind of this package,
-//	                   or of the model of the view set at that path); raw (blanks at the ends
+//	                   ref=KIND (an int64 that clients see as href, or an []int64 of which they
+//	                   see a list: of a kind of this package, or of the model of the view set
+//	                   at that path); raw (blanks at the ends
 //	                   are kept); blank (may be empty); notnull (a pointer that a client may
 //	                   leave out but not set to null); null, format=F and type=T for the API's
 //	                   description; for content: key (part of the natural key), slot (a

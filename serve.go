@@ -9,14 +9,17 @@ import (
 	"strings"
 )
 
-// Served is what a path below a distribution leads to: exactly one of its three fields is set.
+// Served is what a path below a distribution leads to: a redirect, a file or a listing.
 type Served struct {
-	// Redirect says that the path is a directory and wants a slash at its end.
-	Redirect bool
+	// Redirect is another path below the content root, where what was asked for is: that of a
+	// directory has a slash at its end. It is decoded. Empty means none.
+	Redirect string
 	// File is a file whose bytes were verified. The receiver closes it.
 	File *ServedFile
 	// Listing is a directory.
 	Listing *Listing
+	// Private says that a guard let the request pass: others may be refused.
+	Private bool
 }
 
 // A ServedFile is an open file with what HTTP says of it.
@@ -45,7 +48,9 @@ type Entry struct {
 // Serve finds what a path below the content root leads to; the path has neither prefix nor
 // leading slash, and is decoded. A file that is known but not here yet is fetched from its
 // remote, once for all who ask at the same time, verified, and (unless the remote's policy
-// forbids it) kept. ErrNotFound, with a reason, says that there is nothing.
+// forbids it) kept. ErrNotFound, with a reason, says that there is nothing; ErrDenied that the
+// distribution's guard does not let ctx's request pass, whatever is there (see
+// [WithContentRequest] and [WithCaller] for what it sees of it).
 func (a *App) Serve(ctx context.Context, path string) (*Served, error) {
 	return a.lead(a.With(ctx), path, a.openFile)
 }
@@ -62,7 +67,10 @@ type opener func(ctx context.Context, s *shelf, f *shelvedFile) (*Served, error)
 func (a *App) lead(ctx context.Context, path string, open opener) (*Served, error) {
 	commits, alone := a.db.Commits()
 	if at, ok := a.finds.at(commits, path); ok && alone {
-		return open(ctx, at.shelf, at.file)
+		if err := at.gate.pass(ctx, path); err != nil {
+			return nil, err
+		}
+		return at.gate.private(open(ctx, at.shelf, at.file))
 	}
 	if !servable(path) {
 		return nil, ErrNotFound
@@ -74,19 +82,35 @@ func (a *App) lead(ctx context.Context, path string, open opener) (*Served, erro
 	if d == nil {
 		return a.listBases(ctx, path)
 	}
+	gate, err := a.gateOf(ctx, d)
+	if err == nil {
+		err = gate.pass(ctx, path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return gate.private(a.serveBelow(ctx, d, path, func(ctx context.Context, s *shelf, f *shelvedFile) (*Served, error) {
+		if alone && f.sha256 != "" {
+			a.finds.keep(commits, path, found{gate, s, f})
+		}
+		return open(ctx, s, f)
+	}))
+}
+
+// serveBelow finds a path of a distribution whose guard has been asked.
+func (a *App) serveBelow(ctx context.Context, d *servedDistribution, path string, open opener) (*Served, error) {
 	if path == d.base {
-		return &Served{Redirect: true}, nil
+		return &Served{Redirect: path + "/"}, nil
+	}
+	rel := strings.TrimPrefix(path, d.base+"/")
+	if d.checkpoint {
+		return a.serveCheckpoint(ctx, d, path, rel, open)
 	}
 	s, err := a.shelfOf(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	return a.serveFrom(ctx, s, path, strings.TrimPrefix(path, d.base+"/"), func(ctx context.Context, s *shelf, f *shelvedFile) (*Served, error) {
-		if alone && f.sha256 != "" {
-			a.finds.keep(commits, path, found{s, f})
-		}
-		return open(ctx, s, f)
-	})
+	return a.serveFrom(ctx, s, path, rel, open)
 }
 
 // servable says whether a path could be that of a file or, with a slash at its end, a directory.
@@ -101,10 +125,12 @@ type servedDistribution struct {
 	base                             string
 	changed                          Time
 	repository, version, publication *int64
+	guard                            *int64
+	checkpoint                       bool
 }
 
 // At most one can match, since no base path lies below another one.
-const distributionAtSQL = `SELECT id, pulp_type, base_path, pulp_last_updated, repository_id, version_id, publication_id
+const distributionAtSQL = `SELECT id, pulp_type, base_path, pulp_last_updated, repository_id, version_id, publication_id, guard_id, checkpoint
 FROM distribution WHERE domain_id = ? AND base_path = ?`
 
 // distributionAt finds the distribution below whose base path a path lies; nil for none. It looks
@@ -118,7 +144,7 @@ func (a *App) distributionAt(ctx context.Context, path string) (*servedDistribut
 		}
 		var d servedDistribution
 		err := a.db.Reader().DB.QueryRowContext(ctx, distributionAtSQL, a.domain.ID, path[:end]).
-			Scan(&d.id, &d.typ, &d.base, &d.changed, &d.repository, &d.version, &d.publication)
+			Scan(&d.id, &d.typ, &d.base, &d.changed, &d.repository, &d.version, &d.publication, &d.guard, &d.checkpoint)
 		if err == nil {
 			return &d, nil
 		}
@@ -137,6 +163,7 @@ type shelf struct {
 	repository  int64
 	typ         int64 // of the repository
 	number      int64
+	made        Time // its version or publication
 	changed     Time
 }
 
@@ -173,7 +200,12 @@ func (a *App) shelfOf(ctx context.Context, d *servedDistribution) (*shelf, error
 	default:
 		return nil, nothingHere("Distribution is not pointing to a publication, repository, repository version, or remote.")
 	}
-	rows, err := a.db.Reader().DB.QueryContext(ctx, query, *arg)
+	return a.oneShelf(ctx, d, query, *arg)
+}
+
+// oneShelf is the shelf of a distribution that a query finds.
+func (a *App) oneShelf(ctx context.Context, d *servedDistribution, query string, args ...any) (*shelf, error) {
+	rows, err := a.db.Reader().DB.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("find what is distributed: %w", err)
 	}
@@ -182,12 +214,12 @@ func (a *App) shelfOf(ctx context.Context, d *servedDistribution) (*shelf, error
 		return nil, nothingHere("Nothing is published here yet.")
 	}
 	var s shelf
-	if err := rows.Scan(&s.publication, &s.version, &s.repository, &s.number, &s.changed, &s.typ); err != nil {
+	if err := rows.Scan(&s.publication, &s.version, &s.repository, &s.number, &s.made, &s.typ); err != nil {
 		return nil, fmt.Errorf("find what is distributed: %w", err)
 	}
 	// A date that never goes back, whatever the distribution is pointed at, so that clients which
 	// only compare dates see each change.
-	s.changed = max(s.changed, d.changed)
+	s.changed = max(s.made, d.changed)
 	return &s, rows.Err()
 }
 
@@ -215,7 +247,7 @@ func (a *App) serveFrom(ctx context.Context, s *shelf, whole, rel string, open o
 		return nil, err
 	}
 	if len(below) > 0 {
-		return &Served{Redirect: true}, nil
+		return &Served{Redirect: whole + "/"}, nil
 	}
 	return nil, ErrNotFound
 }

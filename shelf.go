@@ -162,31 +162,32 @@ func (a *App) listBases(ctx context.Context, path string) (*Served, error) {
 	if dir != "" {
 		from, end = dir+"/", dir+"0"
 	}
-	var names []string
+	var entries []Entry
 	err := a.eachRow(ctx, basesSQL, []any{a.domain.ID, from, end}, func(scan func(...any) error) error {
 		var base string
 		err := scan(&base)
 		name, _, _ := strings.Cut(base[min(len(from), len(base)):], "/")
-		if len(names) == 0 || names[len(names)-1] != name+"/" {
-			names = append(names, name+"/")
+		if n := len(entries); n == 0 || entries[n-1].Name != name+"/" {
+			entries = append(entries, Entry{Name: name + "/", Size: -1})
 		}
 		return err
 	})
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("list distributions: %w", err)
-	case len(names) == 0 && dir != "":
+	case len(entries) == 0 && dir != "":
 		return nil, ErrNotFound
 	case dir != "" && !strings.HasSuffix(path, "/"):
-		return &Served{Redirect: true}, nil
+		return &Served{Redirect: path + "/"}, nil
 	}
-	return &Served{Listing: &Listing{Path: path, Entries: entriesOf(names)}}, nil
+	return &Served{Listing: &Listing{Path: path, Entries: sequence(entries)}}, nil
 }
 
-func entriesOf(names []string) iter.Seq2[Entry, error] {
+// sequence yields entries that are known already.
+func sequence(entries []Entry) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		for _, name := range names {
-			if !yield(Entry{Name: name, Size: -1}, nil) {
+		for _, e := range entries {
+			if !yield(e, nil) {
 				return
 			}
 		}

@@ -78,6 +78,8 @@ type ViewSet[M any] struct {
 	master bool
 	// labels says that objects have labels.
 	labels bool
+	// without are fields of M that this type does not have.
+	without []string
 	// sorts are further orders of lists: name → SQL.
 	sorts map[string]string
 	// minimal are the fields that ?minimal=true leaves; nil for no such thing.

@@ -20,17 +20,20 @@ func (s *server) content(w http.ResponseWriter, r *http.Request, path string) {
 			s.failText(w, r, pulp.ErrNotFound)
 			return
 		}
-		r = s.recognize(r)
+		r = s.show(s.recognize(r))
 		find := s.serve
 		if r.Method == http.MethodHead {
 			find = s.look
 		}
 		served, err := find(r.Context(), path)
+		if err == nil && served.Private {
+			w.Header().Set("Cache-Control", "private") // what is shared must not answer for the guard
+		}
 		switch {
 		case err != nil:
 			s.failText(w, r, err)
-		case served.Redirect:
-			redirect(w, r)
+		case served.Redirect != "":
+			redirect(w, r, s.app.ContentPath()+served.Redirect)
 		case served.File != nil:
 			defer served.File.Close()
 			sendFile(w, r, served.File)

@@ -212,7 +212,7 @@ func shelf(ctx context.Context, path string) (*pulp.Served, error) {
 	modified := pulp.TimeOf(time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC))
 	switch {
 	case path == "shelf" || path == "a b/shelf":
-		return &pulp.Served{Redirect: true}, nil
+		return &pulp.Served{Redirect: path + "/"}, nil
 	case path == "denied":
 		return nil, reason{pulp.ErrDenied, "Only for members."}
 	case path == "" || path == "shelf/" || path == "broken/":

@@ -59,7 +59,9 @@ func Authorize(f Authorizer) Option {
 }
 
 // TrustProxies names the addresses of proxies whose X-Forwarded-Proto and X-Forwarded-Host
-// make the links in answers. By default no one is believed.
+// make the links in answers, and whose X-CLIENT-CERT, the client's certificate as URL-quoted PEM,
+// is what guards go by. They must set or remove these headers in every request. By default no
+// one is believed; guards then go by the certificate of the TLS connection.
 func TrustProxies(nets ...netip.Prefix) Option {
 	return func(o *options) { o.proxies = nets }
 }
@@ -150,9 +152,9 @@ func mountPoint(r *http.Request) string {
 	return "/" + prefix
 }
 
-// redirect sends the client to the same path with a slash at its end.
-func redirect(w http.ResponseWriter, r *http.Request) {
-	to := url.URL{Path: mountPoint(r) + r.URL.Path + "/", RawQuery: r.URL.RawQuery}
+// redirect sends the client to another path of the handler, with the same query.
+func redirect(w http.ResponseWriter, r *http.Request, path string) {
+	to := url.URL{Path: mountPoint(r) + path, RawQuery: r.URL.RawQuery}
 	w.Header().Set("Location", to.String())
 	w.WriteHeader(http.StatusMovedPermanently)
 }

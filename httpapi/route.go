@@ -85,7 +85,7 @@ func (m *routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case ok:
 		found.Handler.ServeHTTP(w, mux.SetURLVars(r, found.Vars))
 	case m.lacksSlash(r):
-		redirect(w, r)
+		redirect(w, r, r.URL.Path+"/")
 	default:
 		m.server.fail(w, r, pulp.ErrNotFound)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -17,6 +18,8 @@ import (
 type config struct {
 	addr, data      string
 	tlsCert, tlsKey string
+	clientCerts     bool     // are asked for
+	proxies         prefixes // that may say which certificate their client has
 	mirrors         mirrors
 	shared          bool
 	version         bool
@@ -33,6 +36,8 @@ func parse(args []string, out io.Writer) (config, error) {
 	flags.StringVar(&c.data, "data", "./pulp-data", "the data `directory`; it is made if it is not there")
 	flags.StringVar(&c.tlsCert, "tls-cert", "", "the `file` with the certificate, in PEM, to serve HTTPS")
 	flags.StringVar(&c.tlsKey, "tls-key", "", "the `file` with the certificate's private key, in PEM")
+	flags.BoolVar(&c.clientCerts, "tls-client-certs", false, "ask clients for certificates, for content guards that go by them; nobody needs one otherwise")
+	flags.Var(&c.proxies, "trust-proxy", "the `address` or network of a proxy whose X-Forwarded-Proto, X-Forwarded-Host and X-CLIENT-CERT are believed; may be given many times")
 	flags.Var(&c.mirrors, "mirror", "the `URL` of a manifest to mirror, sync and serve; may be given many times")
 	flags.BoolVar(&c.shared, "shared", false, "let other servers on this machine use the data directory, too, if all of them say -shared")
 	flags.BoolVar(&c.version, "version", false, "print the version and end")
@@ -50,6 +55,8 @@ func parse(args []string, out io.Writer) (config, error) {
 		err = errors.New("-addr must name an address, like 127.0.0.1:24817")
 	case (c.tlsCert == "") != (c.tlsKey == ""):
 		err = errors.New("-tls-cert and -tls-key need each other")
+	case c.clientCerts && c.tlsCert == "":
+		err = errors.New("-tls-client-certs needs -tls-cert: without TLS, a proxy named by -trust-proxy tells of certificates")
 	}
 	c.password = os.Getenv("PULP_ADMIN_PASSWORD")
 	return c, err
@@ -62,4 +69,23 @@ func version() string {
 		module = info.Main.Version
 	}
 	return fmt.Sprintf("fileserver %s, Pulp API %s, %s", module, pulp.CoreVersion, runtime.Version())
+}
+
+// prefixes is the flag that names networks.
+type prefixes []netip.Prefix
+
+// String makes it a flag.
+func (ps *prefixes) String() string { return "" }
+
+// Set adds a network, or a single address.
+func (ps *prefixes) Set(text string) error {
+	p, err := netip.ParsePrefix(text)
+	if addr, bad := netip.ParseAddr(text); bad == nil {
+		p, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	if err != nil {
+		return errors.New("it must be like 192.0.2.7 or 192.0.2.0/24")
+	}
+	*ps = append(*ps, p.Masked())
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -112,6 +114,48 @@ func TestHTTPS(t *testing.T) {
 	require.Equal(t, http.StatusOK, code)
 }
 
+func TestClientsAreAskedForCertificatesIfThatIsWanted(t *testing.T) {
+	t.Parallel()
+	cert, key := selfSigned(t)
+	for _, args := range [][]string{nil, {"-tls-client-certs"}} {
+		p := serving(t, nil, append([]string{"-data", t.TempDir(), "-tls-cert", cert, "-tls-key", key}, args...)...)
+		asked := false
+		p.client.Transport.(*http.Transport).TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			asked = true
+			return &tls.Certificate{}, nil
+		}
+		code, _ := p.get("/pulp/content/")
+		require.Equal(t, http.StatusOK, code, "nobody needs one")
+		require.Equal(t, args != nil, asked)
+	}
+}
+
+func TestTrustedProxyTellsOfCertificates(t *testing.T) {
+	t.Parallel()
+	cert, _ := selfSigned(t)
+	text, err := os.ReadFile(cert)
+	require.NoError(t, err)
+	for _, c := range []struct {
+		args []string
+		code int
+	}{{nil, http.StatusForbidden}, {[]string{"-trust-proxy", "192.0.2.0/24", "-trust-proxy", "127.0.0.1"}, http.StatusNotFound}} {
+		p := serving(t, nil, append([]string{"-data", t.TempDir()}, c.args...)...)
+		guard := p.post("contentguards/certguard/x509/", map[string]string{"name": "g", "ca_certificate": string(text)})
+		p.post("distributions/file/file/", map[string]string{"name": "d", "base_path": "d", "content_guard": guard["pulp_href"]})
+		req, err := http.NewRequestWithContext(t.Context(), "GET", p.base+"/pulp/content/d/", nil)
+		require.NoError(t, err)
+		req.Header.Set("X-CLIENT-CERT", url.PathEscape(string(text)))
+		require.Eventually(t, func() bool { // until the distribution is there
+			res, err := p.client.Do(req)
+			require.NoError(t, err)
+			defer res.Body.Close()
+			body, err := io.ReadAll(res.Body)
+			require.NoError(t, err)
+			return res.StatusCode == c.code && !strings.Contains(string(body), "Not found")
+		}, 20*time.Second, 10*time.Millisecond, c.args)
+	}
+}
+
 func TestMistakesAreExplained(t *testing.T) {
 	t.Parallel()
 	cert, _ := selfSigned(t)
@@ -123,6 +167,8 @@ func TestMistakesAreExplained(t *testing.T) {
 		{[]string{"-what"}, 2, "-h tells what there is"},
 		{[]string{"what"}, 2, "nothing is known of"},
 		{[]string{"-tls-cert", cert}, 2, "-tls-cert and -tls-key need each other"},
+		{[]string{"-tls-client-certs"}, 2, "-tls-client-certs needs -tls-cert"},
+		{[]string{"-trust-proxy", "proxy"}, 2, "it must be like 192.0.2.7 or 192.0.2.0/24"},
 		{[]string{"-addr", ""}, 2, "-addr must name an address"},
 		{[]string{"-mirror", "example.com"}, 2, "it must be like https://"},
 		{[]string{"-mirror", "http://a/b", "-mirror", "https://a/b"}, 2, "there is a mirror a-b already"},

@@ -98,6 +98,28 @@ func (p *process) get(path string) (int, string) {
 	return res.StatusCode, string(body)
 }
 
+// post makes an object and returns its texts.
+func (p *process) post(collection string, fields map[string]string) map[string]string {
+	p.t.Helper()
+	body, err := json.Marshal(fields)
+	require.NoError(p.t, err)
+	req, err := http.NewRequestWithContext(p.t.Context(), "POST", p.base+"/pulp/api/v3/"+collection, bytes.NewReader(body))
+	require.NoError(p.t, err)
+	req.SetBasicAuth("admin", p.password)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := p.client.Do(req)
+	require.NoError(p.t, err)
+	defer res.Body.Close()
+	var all map[string]any
+	require.NoError(p.t, json.NewDecoder(res.Body).Decode(&all))
+	require.Less(p.t, res.StatusCode, 300, all)
+	texts := map[string]string{}
+	for name, v := range all {
+		texts[name], _ = v.(string)
+	}
+	return texts
+}
+
 // count is how many objects a collection has.
 func (p *process) count(collection string) int {
 	p.t.Helper()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gopulp/pulp"
 	"github.com/gopulp/pulp/httpapi"
+	"github.com/gopulp/pulp/plugins/certguard"
 	"github.com/gopulp/pulp/plugins/file"
 	"github.com/gopulp/pulp/sqlite"
 )
@@ -43,7 +44,7 @@ func run(ctx context.Context, cfg config, out io.Writer) error {
 		return errors.Join(explainListen(err), db.Close())
 	}
 	app, err := pulp.Open(ctx, db, pulp.Config{
-		Plugins:       []pulp.Plugin{file.Plugin()},
+		Plugins:       []pulp.Plugin{file.Plugin(), certguard.Plugin()},
 		AdminPassword: cfg.password,
 		Drain:         patience,
 		Logger:        cfg.log,
@@ -53,7 +54,7 @@ func run(ctx context.Context, cfg config, out io.Writer) error {
 	}
 	announce(out, cfg, l, app)
 	if cert != nil {
-		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{*cert}, NextProtos: []string{"h2", "http/1.1"}})
+		l = tls.NewListener(l, cfg.tls(*cert))
 	}
 	return errors.Join(serve(ctx, cfg, app, l), app.Close())
 }
@@ -70,11 +71,20 @@ func (c config) certificate() (*tls.Certificate, error) {
 	return &cert, nil
 }
 
+// tls asks for client certificates, if it shall, and leaves it to guards to judge them.
+func (c config) tls(cert tls.Certificate) *tls.Config {
+	t := &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2", "http/1.1"}}
+	if c.clientCerts {
+		t.ClientAuth = tls.RequestClientCert
+	}
+	return t
+}
+
 // serve answers requests and runs tasks. When ctx ends, it takes no more of either and lets
 // those under way end.
 func serve(ctx context.Context, cfg config, app *pulp.App, l net.Listener) error {
 	web := &http.Server{
-		Handler:           handler(app),
+		Handler:           handler(app, httpapi.TrustProxies(cfg.proxies...)),
 		ReadHeaderTimeout: 10 * time.Second, // bodies and answers may take as long as they need
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(cfg.log.Handler(), slog.LevelWarn),
@@ -101,8 +111,8 @@ func serve(ctx context.Context, cfg config, app *pulp.App, l net.Listener) error
 }
 
 // handler serves the App, and leads who asks for nothing in particular to the content.
-func handler(app *pulp.App) http.Handler {
-	api := httpapi.Handler(app)
+func handler(app *pulp.App, opts ...httpapi.Option) http.Handler {
+	api := httpapi.Handler(app, opts...)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/" {
 			http.Redirect(w, r, app.ContentPath(), http.StatusFound)

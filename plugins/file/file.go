@@ -84,11 +84,11 @@ var repositories = &pulp.RepositoryType[Repository]{
 
 var publications = &pulp.PublicationType[Publication]{
 	Name: "file", Repositories: "file", Publisher: "file",
-	PassThrough: true,
-	Publish:     publish,
+	PassThrough: true, Checkpoints: true,
+	Publish: publish,
 }
 
-var distributions = &pulp.DistributionType[pulp.None]{Name: "file", FromPublication: true}
+var distributions = &pulp.DistributionType[pulp.None]{Name: "file", FromPublication: true, Checkpoints: true}
 
 // sync reads the remote's manifest and puts each of its files.
 func sync(ctx context.Context, s *pulp.Sync, repo *pulp.Repository[Repository], remote *pulp.Remote[pulp.None], args SyncArgs) error {
