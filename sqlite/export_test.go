@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"os"
 	"reflect"
 	"unsafe"
 
@@ -66,6 +67,9 @@ func sqliteError(code int, text string) error {
 	}
 	return e
 }
+
+// LockFile is the file on which the directory's lock is.
+func (db *DB) LockFile() *os.File { return db.lock.file }
 
 // CommitStatement is what commits a batch.
 const CommitStatement = commitBatch

@@ -58,4 +58,6 @@ func holder(f *os.File) string {
 	return " by process " + pid
 }
 
-func (l *dirLock) unlock() error { return l.file.Close() }
+// unlock gives the directory free. Closing the file would not be enough: a process that this one
+// is just starting has it open, too, until it becomes another program.
+func (l *dirLock) unlock() error { return errors.Join(unlock(l.file), l.file.Close()) }
