@@ -46,7 +46,8 @@ type access struct {
 	domain  map[string]bool // permissions on everything in the domain
 	objects map[subject]map[string]bool
 
-	admitted *Operation // whose next call has been allowed already
+	policies map[string]*policy // as they were when they were first needed
+	admitted *Operation         // whose next call has been allowed already
 }
 
 // A subject is an object that roles may be on.
@@ -126,6 +127,16 @@ func (acc *access) load(ctx context.Context) (err error) {
 		acc.read = true
 	}
 	return err
+}
+
+// policy is the access policy of a name; nil if there is none.
+func (acc *access) policy(ctx context.Context, name string) *policy {
+	acc.mu.Lock()
+	defer acc.mu.Unlock()
+	if acc.policies == nil {
+		acc.policies = acc.app.policies.all(ctx, acc.app)
+	}
+	return acc.policies[name]
 }
 
 // everywhere says whether the caller has a permission on all objects.

@@ -54,7 +54,7 @@ func (acc *access) check(ctx context.Context, op *Operation, vars map[string]str
 	case op.guard == nil:
 		return false, acc.refusal(nil)
 	}
-	p := acc.app.policies.at(ctx, acc.app, op.guard.name)
+	p := acc.policy(ctx, op.guard.name)
 	if p == nil || !p.concerns(op.action, acc.caller) {
 		return false, acc.refusal(nil)
 	}

@@ -88,7 +88,7 @@ WHERE r.name = ?7 ON CONFLICT DO NOTHING`
 
 // owned gives the roles on a new object that its view set's policy says.
 func (a *App) owned(ctx context.Context, tx bun.Tx, e *endpoint, id int64) error {
-	p := a.policies.at(ctx, a, e.policy)
+	p := a.policies.all(ctx, a)[e.policy]
 	if p == nil {
 		return nil
 	}

@@ -14,6 +14,7 @@ import (
 
 // A policy is an access policy that is ready to be asked.
 type policy struct {
+	texts      policyTexts
 	statements []policyStatement
 	hooks      []policyHook
 	scoped     bool // lists hold what the caller may view
@@ -25,56 +26,62 @@ func (p *policy) concerns(action string, c Caller) bool {
 }
 
 // policies are all access policies by name, read when they are first needed and again after a
-// change.
+// change. Where other processes may change them, too, their rows are read each time.
 type policies struct {
 	mu      sync.Mutex
-	byName  map[string]*policy // nil: to be read
-	edition int
+	byName  map[string]*policy // nil: never read
+	stale   bool
+	changes int // of this process
 }
 
 const readPoliciesSQL = `SELECT viewset_name, statements, creation_hooks, queryset_scoping FROM access_policy`
 
-// at is the policy of a name; nil if there is none, or none that can be read, which lets nobody in
+// all are the policies at this moment. If they cannot be read, there are none, and nobody is let in
 // but superusers.
-func (p *policies) at(ctx context.Context, a *App, name string) *policy {
+func (p *policies) all(ctx context.Context, a *App) map[string]*policy {
 	p.mu.Lock()
-	all, edition := p.byName, p.edition
+	known, stale, changes := p.byName, p.stale, p.changes
 	p.mu.Unlock()
-	if all != nil {
-		return all[name]
+	if known != nil && !stale && !a.db.Shared() {
+		return known
 	}
-	all, err := a.readPolicies(ctx)
+	read, err := a.readPolicies(ctx, known)
 	if err != nil {
 		a.log.ErrorContext(ctx, "cannot read the access policies; only superusers are let in", "error", err)
 		return nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.edition == edition { // nothing has changed since they were read
-		p.byName = all
+	if p.changes == changes { // nothing has changed here since they were read
+		p.byName, p.stale = read, false
 	}
-	return all[name]
+	return read
 }
 
 // changed has the policies read again.
 func (p *policies) changed() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.byName = nil
-	p.edition++
+	p.stale = true
+	p.changes++
 }
 
-func (a *App) readPolicies(ctx context.Context) (map[string]*policy, error) {
-	out := map[string]*policy{}
+// readPolicies reads the rows; what is known of a row that is as it was is used again.
+func (a *App) readPolicies(ctx context.Context, known map[string]*policy) (map[string]*policy, error) {
+	out := make(map[string]*policy, len(known))
 	err := a.eachRow(ctx, readPoliciesSQL, nil, func(scan func(...any) error) error {
-		var name, statements, hooks, scoping string
-		if err := scan(&name, &statements, &hooks, &scoping); err != nil {
+		var name string
+		var t policyTexts
+		if err := scan(&name, &t.statements, &t.hooks, &t.scoping); err != nil {
 			return err
 		}
-		p, err := readPolicy(statements, hooks, scoping)
+		if out[name] = known[name]; out[name] != nil && out[name].texts == t {
+			return nil
+		}
+		p, err := readPolicy(t)
 		if err != nil { // of another version of this program
 			a.log.ErrorContext(ctx, "cannot understand an access policy; only superusers are let in there until it is changed or reset", "viewset_name", name, "error", err)
-			p = &policy{scoped: true}
+			p = &policy{texts: t, scoped: true}
 		}
 		out[name] = p
 		return nil
@@ -82,10 +89,10 @@ func (a *App) readPolicies(ctx context.Context) (map[string]*policy, error) {
 	return out, err
 }
 
-func readPolicy(statements, hooks, scoping string) (*policy, error) {
-	p := &policy{scoped: scoping != "{}"}
+func readPolicy(t policyTexts) (*policy, error) {
+	p := &policy{texts: t, scoped: t.scoping != "{}"}
 	var in []map[string]json.RawMessage
-	if err := errors.Join(json.Unmarshal([]byte(statements), &in), json.Unmarshal([]byte(hooks), &p.hooks)); err != nil {
+	if err := errors.Join(json.Unmarshal([]byte(t.statements), &in), json.Unmarshal([]byte(t.hooks), &p.hooks)); err != nil {
 		return nil, err
 	}
 	for _, fields := range in {

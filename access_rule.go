@@ -36,6 +36,7 @@ type guard struct {
 	scoped bool // lists hold what the caller may view
 	rules  []rule
 	make   func() []rule // once all parts are declared
+	extra  []string      // permissions of owners that have other names than the rest
 }
 
 // right is the permission for a verb on the objects of a stem.
@@ -172,6 +173,7 @@ func (r *registry) completeAccess() {
 				all = append(all, right(g.stem, verb))
 			}
 		}
+		all = append(all, g.extra...)
 		r.roles[g.stem+"_owner"], r.roles[g.stem+"_viewer"] = all, []string{right(g.stem, "view")}
 		if g.made {
 			r.roles[g.stem+"_creator"] = []string{right(g.stem, "add")}

@@ -74,7 +74,7 @@ func (acc *access) own(alias string) sight {
 // sees says whether the caller sees all objects of an endpoint: by a permission, or since its
 // access policy does not narrow what is seen.
 func (acc *access) sees(ctx context.Context, e *endpoint) bool {
-	p := acc.app.policies.at(ctx, acc.app, e.policy)
+	p := acc.policy(ctx, e.policy)
 	return acc.model[e.right("view")] || acc.domain[e.right("view")] || p == nil || !p.scoped
 }
 
@@ -136,7 +136,7 @@ func (v *view[M]) sight(ctx context.Context) (sight, error) {
 	if err := acc.load(ctx); err != nil {
 		return nothing, err
 	}
-	if p := v.app.policies.at(ctx, v.app, v.end.policy); p != nil && !p.scoped {
+	if p := acc.policy(ctx, v.end.policy); p != nil && !p.scoped {
 		return sight{}, nil
 	}
 	return acc.sight(ctx, v.end.kind, "?TableAlias", v.end.typ), nil

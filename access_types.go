@@ -82,8 +82,10 @@ func uploadRules(g *guard) []rule {
 
 // taskRules let those see and cancel a task who dispatched it, or have a role on it.
 func taskRules(g *guard) []rule {
+	g.extra = []string{"core.view_task_profile_artifacts"}
 	return []rule{
-		{[]string{"list", "purge"}, nil}, {[]string{"retrieve", "profile_artifacts"}, g.has("view")}, {[]string{"cancel"}, g.has("change", "view")},
+		{[]string{"profile_artifacts"}, append(g.has("view"), onObject+g.extra[0])},
+		{[]string{"list", "purge"}, nil}, {[]string{"retrieve"}, g.has("view")}, {[]string{"cancel"}, g.has("change", "view")},
 		{[]string{"destroy"}, g.has("delete", "view")}, {[]string{"events"}, []string{onModel + right(g.stem, "view")}},
 	}
 }

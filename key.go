@@ -126,3 +126,16 @@ func (r *registry) kind(name string) *kind {
 	}
 	return r.kinds[hostPrefix+name]
 }
+
+// number is the primary key of a model whose writes are tasks; declare saw that it is one.
+func (v *view[M]) number(m *M) int64 {
+	return reflect.ValueOf(v.primary(m)).Int()
+}
+
+func (v *view[M]) primary(m *M) any { return v.app.primaryKey(m) }
+
+// primaryKey is the value of the primary key of a bun struct.
+func (a *App) primaryKey(m any) any {
+	t := a.db.Reader().Dialect().Tables().Get(reflect.TypeOf(m).Elem())
+	return t.PKs[0].Value(reflect.ValueOf(m).Elem()).Interface()
+}
