@@ -39,10 +39,11 @@ func (a *App) Backup(ctx context.Context, dir string) (*Backup, error) {
 }
 
 func (a *App) backup(ctx context.Context, dir string) (*Backup, error) {
-	if err := a.removing.Acquire(ctx, 1); err != nil {
+	release, err := a.holdRemoval(ctx)
+	if err != nil {
 		return nil, err
 	}
-	defer a.removing.Release(1)
+	defer release()
 	if err := a.makeBackupDir(dir); err != nil {
 		return nil, err
 	}

@@ -30,10 +30,11 @@ func (a *App) removeBlobs(ctx context.Context, sums []string, age time.Duration)
 	if len(sums) == 0 {
 		return nil
 	}
-	if err := a.removing.Acquire(ctx, 1); err != nil {
+	release, err := a.holdRemoval(ctx)
+	if err != nil {
 		return err
 	}
-	defer a.removing.Release(1)
+	defer release()
 	named, err := textsOf(ctx, a.db.Reader(), namedBlobsSQL, jsonTexts(sums))
 	if err != nil {
 		return fmt.Errorf("find who names bytes: %w", err)

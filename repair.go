@@ -178,10 +178,11 @@ func (r *repair) check(ctx context.Context, f storedFile) error {
 		return err
 	}
 	defer in.Discard()
-	if err := r.j.app.removing.Acquire(ctx, 1); err != nil {
+	release, err := r.j.app.holdRemoval(ctx)
+	if err != nil {
 		return err
 	}
-	defer r.j.app.removing.Release(1)
+	defer release()
 	// The wrong bytes first, for keep would take them for the right ones.
 	if err := blobs.Remove(f.sha256); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove wrong bytes: %w", err)

@@ -1,6 +1,9 @@
 package pulp
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Attempt says which attempt of its task a job is.
 func (j *Job) Attempt() int { return j.attempt }
@@ -31,4 +34,17 @@ func (g *Judge) Beat(now time.Time, others map[int64]Time) (dead []int64) {
 	}
 	g.beaten(now)
 	return dead
+}
+
+// HoldRemoval keeps everybody from removing bytes.
+func (a *App) HoldRemoval(ctx context.Context) (release func(), err error) {
+	return a.holdRemoval(ctx)
+}
+
+// Statements is how many statements an access policy has.
+func (a *App) Statements(ctx context.Context, policy string) int {
+	if p := a.policies.at(ctx, a, policy); p != nil {
+		return len(p.statements)
+	}
+	return -1
 }

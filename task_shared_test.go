@@ -351,3 +351,28 @@ func TestIdleProcessAsksAndWritesNothing(t *testing.T) {
 		})
 	}
 }
+
+func TestOneProcessAtATimeRemovesFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	one, other := shareTasks(t, dir, pulp.Config{Workers: -1}), shareTasks(t, dir, pulp.Config{Workers: -1})
+	release, err := one.HoldRemoval(t.Context()) // as a backup does
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = other.HoldRemoval(ctx)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	release()
+	release, err = other.HoldRemoval(t.Context())
+	require.NoError(t, err)
+	release()
+}
+
+func TestAccessPolicyIsChangedForAllProcesses(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	one, other := shareTasks(t, dir, pulp.Config{Workers: -1}), shareTasks(t, dir, pulp.Config{Workers: -1})
+	require.Positive(t, other.Statements(t.Context(), "tasks"))
+	one.exec("UPDATE access_policy SET statements = '[]' WHERE viewset_name = 'tasks'")
+	require.Eventually(t, func() bool { return other.Statements(t.Context(), "tasks") == 0 }, patience, tick)
+}

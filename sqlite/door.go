@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/gopulp/pulp/internal/oslock"
 )
 
 // longestWelcome is how long a process stays outside for the sake of others. The others look
@@ -38,8 +40,8 @@ func (d *door) letIn(ctx context.Context) {
 		return
 	}
 	for start := time.Now(); time.Since(start) < longestWelcome; {
-		if tryLock(d.file, true) == nil {
-			unlock(d.file)
+		if oslock.Try(d.file, true) == nil {
+			oslock.Unlock(d.file)
 			return
 		}
 		if pause(ctx, 500*time.Microsecond) != nil {
@@ -55,8 +57,8 @@ func (d *door) knock() (known bool, err error) {
 	if d == nil {
 		return true, nil
 	}
-	err = tryLock(d.file, false)
-	if errors.Is(err, errHeld) {
+	err = oslock.Try(d.file, false)
+	if errors.Is(err, oslock.ErrHeld) {
 		return false, nil
 	}
 	return err == nil, err
@@ -64,7 +66,7 @@ func (d *door) knock() (known bool, err error) {
 
 func (d *door) leave() {
 	if d != nil {
-		unlock(d.file)
+		oslock.Unlock(d.file)
 	}
 }
 

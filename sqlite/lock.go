@@ -8,10 +8,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-)
 
-// errHeld is what tryLock returns when somebody else holds the lock.
-var errHeld = errors.New("lock is held")
+	"github.com/gopulp/pulp/internal/oslock"
+)
 
 // A dirLock is a lock of the operating system on a data directory, so it dies with its
 // process. Exclusive, it proves that every other process that ever used the directory is
@@ -24,9 +23,9 @@ func lockDir(dir string, shared bool) (*dirLock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
-	if err := tryLock(f, !shared); err != nil {
+	if err := oslock.Try(f, !shared); err != nil {
 		defer f.Close()
-		if errors.Is(err, errHeld) {
+		if errors.Is(err, oslock.ErrHeld) {
 			return nil, fmt.Errorf("%w%s: stop that process, or use another directory", ErrLocked, holder(f))
 		}
 		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)

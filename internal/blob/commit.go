@@ -122,12 +122,15 @@ func (s *Store) syncFans(fans map[string]error) {
 // place gives the temp file its final name. Bytes that are here already stay, and count as committed now; a damaged blob of
 // another size is replaced.
 func (s *Store) place(w *Writer) error {
-	s.placing.RLock()
-	defer s.placing.RUnlock()
 	name, err := blobName(w.sums.SHA256)
 	if err != nil {
 		return err
 	}
+	release, err := s.hold(false)
+	if err != nil {
+		return err
+	}
+	defer release()
 	if s.keep(name, w) == nil {
 		return nil
 	}

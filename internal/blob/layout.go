@@ -12,6 +12,7 @@ import (
 const (
 	artifactDir = "artifact"
 	tmpDir      = "tmp"
+	lockFile    = "lock" // of a store that processes share
 )
 
 // blobName returns the path of a blob below the store.

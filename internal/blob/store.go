@@ -36,7 +36,8 @@ type Store struct {
 	flush   *flusher // nil: files are synced one by one
 	making  sync.Mutex
 	fans    map[string]bool // directories below artifact that are on disk; guarded by making
-	placing sync.RWMutex    // held for writing by RemoveBefore, so that it never removes what a commit has just relied on
+	placing sync.RWMutex    // held by those who hold, see there
+	shared  bool            // with other processes
 }
 
 // Info describes a blob. ModTime is when it was last committed, also if its bytes were here already.
@@ -52,7 +53,13 @@ func Open(dir string) (*Store, error) { return open(dir, 0) }
 
 // OpenShared is Open for a directory that other processes use as well: it removes only temp files that
 // nobody has written to for a day.
-func OpenShared(dir string) (*Store, error) { return open(dir, 24*time.Hour) }
+func OpenShared(dir string) (*Store, error) {
+	s, err := open(dir, 24*time.Hour)
+	if err == nil {
+		s.shared = true
+	}
+	return s, err
+}
 
 func open(dir string, age time.Duration) (*Store, error) {
 	path, err := filepath.Abs(dir)
@@ -121,11 +128,14 @@ func (s *Store) Remove(sha256 string) error {
 }
 
 // RemoveBefore removes a blob if nobody has committed its bytes since cutoff, and reports whether it did. A commit of the
-// same bytes by this Store either comes before it and keeps the blob, or after it and brings the blob back. A blob that
-// does not exist is no error.
+// same bytes by this Store, or by any of those who said [OpenShared], either comes before it and keeps the blob, or after it
+// and brings the blob back. A blob that does not exist is no error.
 func (s *Store) RemoveBefore(sha256 string, cutoff time.Time) (bool, error) {
-	s.placing.Lock()
-	defer s.placing.Unlock()
+	release, err := s.hold(true)
+	if err != nil {
+		return false, fmt.Errorf("remove blob: %w", err)
+	}
+	defer release()
 	info, err := s.Stat(sha256)
 	if err == nil && !info.ModTime.Before(cutoff) {
 		return false, nil

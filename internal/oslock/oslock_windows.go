@@ -1,4 +1,4 @@
-package sqlite
+package oslock
 
 import (
 	"errors"
@@ -11,17 +11,18 @@ import (
 // far behind the pid that the file holds.
 const lockedByte = 1 << 30
 
-// tryLock locks f for this open file, exclusively or shared, until it is unlocked or closed.
-// It returns errHeld instead of waiting.
-func tryLock(f *os.File, exclusive bool) error {
+// Try locks f for this open file, exclusively or shared, until it is unlocked or closed.
+// It returns ErrHeld instead of waiting.
+func Try(f *os.File, exclusive bool) error {
 	err := lockByte(f, exclusive, windows.LOCKFILE_FAIL_IMMEDIATELY)
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
-		return errHeld
+		return ErrHeld
 	}
 	return err
 }
 
-func unlock(f *os.File) error {
+// Unlock gives a lock up that Try took.
+func Unlock(f *os.File) error {
 	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, &windows.Overlapped{Offset: lockedByte})
 }
 

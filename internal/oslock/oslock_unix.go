@@ -1,6 +1,6 @@
 //go:build unix
 
-package sqlite
+package oslock
 
 import (
 	"errors"
@@ -9,17 +9,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tryLock locks f for this open file, exclusively or shared, until it is unlocked or closed.
-// It returns errHeld instead of waiting.
-func tryLock(f *os.File, exclusive bool) error {
+// Try locks f for this open file, exclusively or shared, until it is unlocked or closed.
+// It returns ErrHeld instead of waiting.
+func Try(f *os.File, exclusive bool) error {
 	err := flock(f, mode(exclusive)|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		return errHeld
+		return ErrHeld
 	}
 	return err
 }
 
-func unlock(f *os.File) error { return flock(f, unix.LOCK_UN) }
+// Unlock gives a lock up that Try took.
+func Unlock(f *os.File) error { return flock(f, unix.LOCK_UN) }
 
 func mode(exclusive bool) int {
 	if exclusive {
