@@ -43,7 +43,7 @@ func (a *App) HoldRemoval(ctx context.Context) (release func(), err error) {
 
 // Statements is how many statements an access policy has.
 func (a *App) Statements(ctx context.Context, policy string) int {
-	if p := a.policies.at(ctx, a, policy); p != nil {
+	if p := a.policies.all(ctx, a)[policy]; p != nil {
 		return len(p.statements)
 	}
 	return -1

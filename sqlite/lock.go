@@ -59,4 +59,4 @@ func holder(f *os.File) string {
 
 // unlock gives the directory free. Closing the file would not be enough: a process that this one
 // is just starting has it open, too, until it becomes another program.
-func (l *dirLock) unlock() error { return errors.Join(unlock(l.file), l.file.Close()) }
+func (l *dirLock) unlock() error { return errors.Join(oslock.Unlock(l.file), l.file.Close()) }
