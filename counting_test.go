@@ -130,7 +130,7 @@ func fillTables(t *testing.T, s *shop) {
 		{"publisher (" + base + ", pulp_type, name)", values + ", " + typ("publisher") + ", 'p' || i"},
 		{"publication (" + base + ", pulp_type, version_id, publisher_id, complete)", values + ", " + typ("publication") + ", i, i, 1"},
 		{"guard (" + base + ", pulp_type, name, detail)", values + ", " + guard("header") + `, 'h' || i, '{"header_name":"h","header_value":"v"}'`},
-		{"guard (" + base + ", pulp_type, name, detail)", values + ", " + guard("composite") + ", 'c' || i, json_object('guards', json_array(i, i % 7 + 1))"},
+		{"guard (" + base + ", pulp_type, name, detail)", values + ", " + guard("composite") + ", 'gc' || i, json_object('guards', json_array(i, i % 7 + 1))"},
 		{"guard (" + base + ", pulp_type, name, detail)", values + ", " + guard("content_redirect") + `, 'r' || i, '{"key":"k"}'`},
 		{"guard (" + base + ", pulp_type, name)", values + ", " + guard("rbac") + ", 'b' || i"},
 		{"distribution (" + base + ", pulp_type, name, base_path, publication_id, guard_id)", values + ", " + typ("distribution") + ", 'd' || i, 'd' || i, i, i"},

@@ -24,9 +24,9 @@ func (rbacGuards) declare(r *registry, owner Plugin) error {
 	t := &GuardType[None]{
 		Name: "rbac", Class: "RBACContentGuard",
 		computed: []Computed[Guard[None]]{
-			holders("users", downloadersSQL, accountKind, &schema.Object{Name: "GroupUser", Fields: userFields()},
+			holders("users", downloadersSQL, accountKind, &schema.Object{Name: "RBACContentGuardUser", Fields: userFields()},
 				func(of link, name string, _ int64) any { return downloader{of, name} }),
-			holders("groups", downloadingGroupsSQL, groupKind, &schema.Object{Name: "Group", Fields: groupFields()},
+			holders("groups", downloadingGroupsSQL, groupKind, &schema.Object{Name: "RBACContentGuardGroup", Fields: groupFields()},
 				func(of link, name string, id int64) any { return downloadingGroup{of, name, id} }),
 		},
 		Permit: func(ctx context.Context, g *Guard[None], _ *ContentRequest) error {

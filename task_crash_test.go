@@ -125,7 +125,7 @@ func TestRecoveryMayBeKilledAtAnyPoint(t *testing.T) {
 	for _, point := range []string{"recovery begun/1", "lost recorded/1", "lost freed/1", "commit/1", "committed/1", "committed/2"} {
 		t.Run(point, func(t *testing.T) {
 			dir, killed := "", false
-			for n := 0; n < 5 && !killed; n++ { // what the first was killed in may be ready again, not lost
+			for n := 0; n < 25 && !killed; n++ { // what the first was killed in may be ready again, not lost
 				dir = t.TempDir()
 				require.True(t, crash(t, dir, "end freed/2"))
 				killed = crash(t, dir, point)

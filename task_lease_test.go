@@ -81,7 +81,8 @@ func beat(t *rapid.T, all []*simulated, i int, now, free time.Time, lease time.D
 	for _, id := range p.judge.Beat(now, others) {
 		other := all[id]
 		other.gone = true
-		silent := !other.killed.IsZero() && now.Sub(other.killed) > lease/2 ||
+		// Alive, it would have written within a third of the lease, and a lock of up to half of it.
+		silent := !other.killed.IsZero() && now.Sub(other.killed) >= lease/6 ||
 			now.Before(other.stopped.Add(lease/2)) && other.pause > lease/2
 		require.True(t, silent, "process %d was able to write, but was expelled by %d", id, i)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 
 	modernc "modernc.org/sqlite"
 )
@@ -67,12 +68,26 @@ func dial(ctx context.Context, c config, file string, pragmas ...string) (*link,
 	l.stmts = newStmts(l.raw)
 	l.raw.RegisterRollbackHook(func() { l.rolledBack = true })
 	for _, pragma := range pragmas {
-		if _, err := l.raw.ExecContext(ctx, "PRAGMA "+pragma, nil); err != nil {
+		if err := l.pragma(ctx, pragma, c.busyTimeout); err != nil {
 			l.Close()
 			return nil, fmt.Errorf("pragma %s: %w", pragma, err)
 		}
 	}
 	return l, nil
+}
+
+// pragma runs a pragma. SQLite's own patience does not cover the one that turns a new file to
+// write-ahead logging, which several processes may do at the same moment.
+func (l *link) pragma(ctx context.Context, text string, patience time.Duration) error {
+	for start := time.Now(); ; {
+		_, err := l.raw.ExecContext(ctx, "PRAGMA "+text, nil)
+		if !busy(err) || time.Since(start) > patience {
+			return err
+		}
+		if err := pause(ctx, time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
 
 // exec runs text to its end. keep says that text will come again with other arguments, so

@@ -27,3 +27,8 @@ ALTER TABLE repository ADD COLUMN retain_checkpoints INTEGER;
 ALTER TABLE publication ADD COLUMN checkpoint INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE publication ADD COLUMN checkpoint_of INTEGER REFERENCES repository ON DELETE CASCADE;
 CREATE INDEX publication_checkpoint ON publication (checkpoint_of, pulp_created, id) WHERE checkpoint_of IS NOT NULL; -- serves: the checkpoint of a time, retention
+
+--bun:split
+CREATE TRIGGER guard_roles AFTER DELETE ON guard BEGIN
+  DELETE FROM role_assignment WHERE kind = 'guard' AND object_id = old.id;
+END;
