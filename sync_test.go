@@ -72,7 +72,7 @@ func TestHostileUpstreamsFailTheSyncAndLeaveNothing(t *testing.T) {
 				up.Put(fmt.Sprintf("d/%d", i), name+strings.Repeat("x", i+1))
 			}
 			up.Answer("d/17", c.lie)
-			repo, remote := s.repository(t), s.remote(t, up, object{"sock_read_timeout": 0.3})
+			repo, remote := s.repository(t), s.remote(t, up, object{"sock_read_timeout": 3.0})
 			err := s.Failed(t, s.Start(t, "POST", repo.Href()+"sync/", object{"remote": remote.Href()}))
 			require.Contains(t, strings.ToLower(err.Text("description")), c.says)
 			require.Contains(t, err.Text("description"), "d/17", "the error names the file")
@@ -135,7 +135,7 @@ func TestManifestThatCannotBeHadFailsTheSync(t *testing.T) {
 		up := pulptest.NewUpstream(t)
 		up.Put("a", "a")
 		up.Answer(pulptest.ManifestName, lie)
-		repo, remote := s.repository(t), s.remote(t, up, object{"sock_read_timeout": 0.2})
+		repo, remote := s.repository(t), s.remote(t, up, object{"sock_read_timeout": 2.0})
 		require.NotEmpty(t, s.Fails(t, repo.Href()+"sync/", object{"remote": remote.Href()}), name)
 		s.nothingCameOf(t, repo)
 	}
