@@ -2,160 +2,171 @@ package pulp_test
 
 import (
 	"context"
-	"database/sql"
-	_ "embed"
 	"fmt"
 	"log/slog"
-	"path/filepath"
-	"strings"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/uptrace/bun"
-	"maragu.dev/goqite"
-	_ "modernc.org/sqlite"
 
 	"github.com/gopulp/pulp"
 	"github.com/gopulp/pulp/sqlite"
 )
 
-// benchmarkers is how many goroutines dispatch, and how many workers run.
-const benchmarkers = 16
+// The benchmarks of tasks are ratios: what is compared runs by turns in one process, and the
+// medians count, because absolute figures say more of the machine and its load than of the code.
+// All tasks do nothing, reserve one resource exclusively and one shared. Call them with a fixed
+// number, as in
+//
+//	go test -run '^$' -bench 'Task(Phases|Cycle|Chain)' -benchtime 20000x .
 
-// BenchmarkTaskCycle measures the life of a task that does nothing, with one exclusive and
-// one shared reservation, from its dispatch to its end on the disk, against goqite's own Send,
-// Receive and Delete of a message by as many goroutines on a connection with the same pragmas.
-// The metric "x-goqite" is the ratio of the two rates.
-func BenchmarkTaskCycle(b *testing.B) {
-	for _, synchronous := range []sqlite.Sync{sqlite.Full, sqlite.Normal} {
-		b.Run(string(synchronous), func(b *testing.B) {
-			base := goqiteRate(b, synchronous, max(200, b.N/10))
-			b.ResetTimer()
-			ours := taskRate(b, synchronous, b.N)
-			b.StopTimer()
-			b.ReportMetric(ours, "tasks/s")
-			b.ReportMetric(base, "goqite/s")
-			b.ReportMetric(ours/base, "x-goqite")
+const (
+	benchmarkers = 16 // how many goroutines dispatch, and how many workers run
+	rounds       = 3  // of each of those that are compared
+)
+
+// BenchmarkTaskPhases dispatches all tasks and then runs them.
+func BenchmarkTaskPhases(b *testing.B) {
+	compare(b, sqlite.Full, goqitePhases, taskPhases)
+}
+
+// BenchmarkTaskPhasesNormal is the same without a flush for each commit.
+func BenchmarkTaskPhasesNormal(b *testing.B) {
+	compare(b, sqlite.Normal, goqitePhases, taskPhases)
+}
+
+// BenchmarkTaskCycle dispatches and runs tasks at the same time.
+func BenchmarkTaskCycle(b *testing.B) { compare(b, sqlite.Full, goqiteCycle, taskCycle) }
+
+// BenchmarkTaskCycleNormal is the same without a flush for each commit.
+func BenchmarkTaskCycleNormal(b *testing.B) { compare(b, sqlite.Normal, goqiteCycle, taskCycle) }
+
+// BenchmarkTaskChain runs tasks that all reserve the same resource, so that each starts with
+// the commit that ends the one before, against one goroutine that receives and deletes.
+func BenchmarkTaskChain(b *testing.B) { compare(b, sqlite.Full, goqiteDrain, taskChain) }
+
+// BenchmarkTaskFull is what is left of the rates of Phases and Cycle if each commit is flushed.
+func BenchmarkTaskFull(b *testing.B) {
+	for name, of := range map[string]func(*testing.B, sqlite.Sync, int) float64{"phases": taskPhases, "cycle": taskCycle} {
+		b.Run(name, func(b *testing.B) {
+			full, normal := byTurns(
+				func() float64 { return of(b, sqlite.Full, b.N) },
+				func() float64 { return of(b, sqlite.Normal, b.N) })
+			b.ReportMetric(full/normal, "x-normal")
 		})
 	}
 }
 
-// BenchmarkTaskRoundTrip measures one task after the other, from its dispatch to the return of
-// Wait, with nothing else going on: two commits.
-func BenchmarkTaskRoundTrip(b *testing.B) {
-	for _, synchronous := range []sqlite.Sync{sqlite.Full, sqlite.Normal} {
-		b.Run(string(synchronous), func(b *testing.B) {
-			task := double()
-			db, err := sqlite.Open(b.TempDir(), sqlite.Synchronous(synchronous))
-			require.NoError(b, err)
-			h := hostOn(b, db, pulp.Config{Parts: []pulp.Part{task}})
-			h.run()
-			for b.Loop() {
-				_, err := wait(b, dispatch(h, task, 1, pulp.Exclusive(pulp.Name("r"))))
-				require.NoError(b, err)
-			}
-		})
-	}
+// compare reports the ratio of two rates.
+func compare(b *testing.B, synchronous sqlite.Sync, base, ours func(*testing.B, sqlite.Sync, int) float64) {
+	b.Helper()
+	other, mine := byTurns(
+		func() float64 { return base(b, synchronous, max(b.N/4, 100)) },
+		func() float64 { return ours(b, synchronous, b.N) })
+	b.ReportMetric(mine, "tasks/s")
+	b.ReportMetric(other, "goqite/s")
+	b.ReportMetric(mine/other, "x-goqite")
 }
 
-// BenchmarkTaskChain measures tasks that all reserve the same resource, so that each starts
-// with the commit that ends the one before.
-func BenchmarkTaskChain(b *testing.B) {
-	for _, synchronous := range []sqlite.Sync{sqlite.Full, sqlite.Normal} {
-		b.Run(string(synchronous), func(b *testing.B) {
-			task := double()
-			db, err := sqlite.Open(b.TempDir(), sqlite.Synchronous(synchronous))
-			require.NoError(b, err)
-			h := hostOn(b, db, pulp.Config{Parts: []pulp.Part{task}})
-			var last *pulp.Ticket[int]
-			for i := range b.N {
-				last = dispatch(h, task, i, pulp.Exclusive(pulp.Name("r")), pulp.Shared(pulp.Name("s")))
-			}
-			b.ResetTimer()
-			h.run()
-			_, err = last.Wait(b.Context())
-			require.NoError(b, err)
-		})
+// byTurns calls x and y by turns and returns their medians.
+func byTurns(x, y func() float64) (float64, float64) {
+	var xs, ys []float64
+	for range rounds {
+		xs, ys = append(xs, x()), append(ys, y())
 	}
+	return median(xs), median(ys)
 }
 
-func taskRate(b *testing.B, synchronous sqlite.Sync, n int) float64 {
-	var done atomic.Int64
-	all := make(chan struct{})
-	task := &pulp.Task[int, struct{}]{Name: "nothing", Run: func(context.Context, *pulp.Job, int) (struct{}, error) {
-		if done.Add(1) == int64(n) {
-			close(all)
+func median(of []float64) float64 {
+	slices.Sort(of)
+	return of[len(of)/2]
+}
+
+// A bench is an App whose tasks do nothing.
+type bench struct {
+	*pulp.App
+	task *pulp.Task[int, struct{}]
+	done atomic.Int64
+	all  chan struct{} // closed when the last of them has run
+}
+
+func newBench(b *testing.B, synchronous sqlite.Sync, n int) *bench {
+	b.Helper()
+	h := &bench{all: make(chan struct{})}
+	h.task = &pulp.Task[int, struct{}]{Name: "nothing", Run: func(context.Context, *pulp.Job, int) (struct{}, error) {
+		if h.done.Add(1) == int64(n) {
+			close(h.all)
 		}
 		return struct{}{}, nil
 	}}
-	db, err := sqlite.Open(b.TempDir(), sqlite.Synchronous(synchronous))
+	quiet := slog.New(slog.DiscardHandler)
+	db, err := sqlite.Open(b.TempDir(), sqlite.Synchronous(synchronous), sqlite.Logger(quiet))
 	require.NoError(b, err)
-	app, err := pulp.Open(b.Context(), db, pulp.Config{Parts: []pulp.Part{task}, Workers: benchmarkers, Logger: slog.New(slog.DiscardHandler)})
+	h.App, err = pulp.Open(b.Context(), db, pulp.Config{Parts: []pulp.Part{h.task}, Workers: benchmarkers, Logger: quiet})
 	require.NoError(b, err)
-	defer func() { require.NoError(b, app.Close()) }()
+	return h
+}
+
+// run runs the workers while f runs and until all tasks are recorded as completed.
+func (h *bench) run(b *testing.B, f func()) {
 	ctx, stop := context.WithCancel(b.Context())
 	ran := make(chan error)
-	go func() { ran <- app.Run(ctx) }()
-	begun := time.Now()
-	each(n, func(i int) {
-		err := app.Tx(b.Context(), func(ctx context.Context, tx bun.Tx) error {
-			_, err := task.Dispatch(ctx, tx, i, pulp.Exclusive(pulp.Name(fmt.Sprint("repository", i))), pulp.Shared(pulp.Name("remote")))
-			return err
-		})
-		if err != nil {
-			b.Error(err)
-		}
-	})
-	<-all
+	go func() { ran <- h.Run(ctx) }()
+	f()
+	<-h.all
 	stop()
-	require.NoError(b, <-ran) // now all of them are recorded as completed
-	return float64(n) / time.Since(begun).Seconds()
+	require.NoError(b, <-ran)
 }
 
-//go:embed sqlite/schema/0002_tasks.tx.up.sql
-var taskSchema string
-
-func goqiteRate(b *testing.B, synchronous sqlite.Sync, n int) float64 {
-	dsn := "file:" + filepath.Join(b.TempDir(), "goqite.db") +
-		"?_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_pragma=busy_timeout(5000)&_pragma=synchronous(" + string(synchronous) + ")"
-	db, err := sql.Open("sqlite", dsn)
-	require.NoError(b, err)
-	defer func() { require.NoError(b, db.Close()) }()
-	db.SetMaxOpenConns(1)
-	_, err = db.Exec(taskSchema[strings.Index(taskSchema, "CREATE TABLE goqite"):])
-	require.NoError(b, err)
-	q := goqite.New(goqite.NewOpts{DB: db, Name: "q"})
-	begun := time.Now()
-	each(n, func(int) {
-		if err := cycle(b.Context(), q); err != nil {
-			b.Error(err)
-		}
+func (h *bench) dispatch(i int, exclusive string) error {
+	return h.Tx(context.Background(), func(ctx context.Context, tx bun.Tx) error {
+		_, err := h.task.Dispatch(ctx, tx, i, pulp.Exclusive(pulp.Name(exclusive)), pulp.Shared(pulp.Name("remote")))
+		return err
 	})
-	return float64(n) / time.Since(begun).Seconds()
 }
 
-func cycle(ctx context.Context, q *goqite.Queue) error {
-	if err := q.Send(ctx, goqite.Message{Body: []byte("1")}); err != nil {
-		return err
-	}
-	m, err := q.Receive(ctx)
-	if err != nil {
-		return err
-	}
-	return q.Delete(ctx, m.ID)
+func (h *bench) close(b *testing.B) { require.NoError(b, h.Close()) }
+
+func taskPhases(b *testing.B, synchronous sqlite.Sync, n int) float64 {
+	h := newBench(b, synchronous, n)
+	defer h.close(b)
+	return rate(n, func() {
+		each(b, benchmarkers, n, func(i int) error { return h.dispatch(i, fmt.Sprint("repository", i)) })
+		h.run(b, func() {})
+	})
 }
 
-// each calls f for 0 to n-1 on as many goroutines as there are benchmarkers.
-func each(n int, f func(i int)) {
+func taskCycle(b *testing.B, synchronous sqlite.Sync, n int) float64 {
+	h := newBench(b, synchronous, n)
+	defer h.close(b)
+	return rate(n, func() {
+		h.run(b, func() {
+			each(b, benchmarkers, n, func(i int) error { return h.dispatch(i, fmt.Sprint("repository", i)) })
+		})
+	})
+}
+
+func taskChain(b *testing.B, synchronous sqlite.Sync, n int) float64 {
+	h := newBench(b, synchronous, n)
+	defer h.close(b)
+	each(b, benchmarkers, n, func(i int) error { return h.dispatch(i, "repository") })
+	return rate(n, func() { h.run(b, func() {}) })
+}
+
+// each calls f for 0 to n-1 on so many goroutines.
+func each(b testing.TB, goroutines, n int, f func(i int) error) {
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range benchmarkers {
+	for range goroutines {
 		wg.Go(func() {
 			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
-				f(int(i))
+				if err := f(int(i)); err != nil {
+					b.Error(err)
+					return
+				}
 			}
 		})
 	}

@@ -36,7 +36,7 @@ const (
   EXISTS (SELECT 1 FROM paused_type p WHERE p.name = t.name) FROM task t WHERE t.pulp_id = ?`
 	// olderTasks are those that stand before ticket ?3 in the line of a resource.
 	olderTasks = `SELECT t.pulp_id, t.state FROM reservation r CROSS JOIN task t ON t.id = r.task_id
-WHERE r.resource = ?1 AND r.mode = ?2 AND r.ticket < ?3 ORDER BY r.ticket LIMIT ?4`
+WHERE r.resource = ?1 AND r.mode = ?2 AND r.ticket < ?3 ORDER BY r.ticket LIMIT ?4 + 0`
 )
 
 // BlockedBy says why a task does not start: nothing if it has started or ended. Of each of its

@@ -11,7 +11,7 @@ const admitBatch = 100
 const (
 	// dueTasks are tasks that were held back, in the order in which they take their places.
 	dueTasks = `SELECT id, exclusive, shared, limits FROM task
-WHERE state = 'waiting' AND run_at IS NOT NULL AND run_at <= ?1 ORDER BY run_at, id LIMIT ?2`
+WHERE state = 'waiting' AND run_at IS NOT NULL AND run_at <= ?1 ORDER BY run_at, id LIMIT ?2 + 0`
 	nextDue = `SELECT min(run_at) FROM task WHERE state = 'waiting' AND run_at IS NOT NULL`
 	// drawTicket yields a number that is greater than those of all tasks and tickets there are,
 	// and less than those to come.

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 )
 
 // An engine is what an App has for its tasks. The rows are the truth; all that is here may be
@@ -18,6 +19,7 @@ type engine struct {
 	commits     bell // rung after commits of a shared database
 	waiters     *waiters
 	events      *board
+	crowded     atomic.Bool // who ended last was waited for, so that the next may be, too
 	limitsNamed limitNumbers
 	started     chan struct{} // closed by the first Run
 	once        sync.Once     // closes it
@@ -49,14 +51,14 @@ var (
 
 // spawn calls f on a goroutine of its own and returns a channel that yields its error. A
 // panic is logged and becomes an error, and so does a Goexit.
-func spawn(log *slog.Logger, f func() error) <-chan error {
+func spawn(log func() *slog.Logger, f func() error) <-chan error {
 	done := make(chan error, 1)
 	go func() {
 		err := errExited
 		defer func() { done <- err }()
 		defer func() {
 			if p := recover(); p != nil {
-				log.Error("task panicked", "panic", p, "stack", string(debug.Stack()))
+				log().Error("task panicked", "panic", p, "stack", string(debug.Stack()))
 				err = errPanicked
 			}
 		}()

@@ -9,15 +9,6 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// endTask records the end of a task, if it still belongs to this attempt. A task that was
-// canceled meanwhile ends as canceled, whatever its handler returned.
-const endTask = `UPDATE task SET finished_at = ?1, pulp_last_updated = ?1,
-  state = CASE state WHEN 'running' THEN ?2 ELSE 'canceled' END,
-  result = CASE state WHEN 'running' THEN ?3 END,
-  error = CASE state WHEN 'running' THEN ?4 END
-WHERE id = ?5 AND worker_id = ?6 AND attempt = ?7 AND state IN ('running', 'canceling')
-RETURNING state`
-
 // perform runs the handler of a task. A RunTx handler is left to finish.
 func (p *pool) perform(j *Job) outcome {
 	typ, known := p.app.tasks[j.name]
@@ -39,7 +30,7 @@ func (p *pool) perform(j *Job) outcome {
 	ctx, stop := j.limit(j.ctx, typ)
 	defer stop()
 	var result []byte
-	done := spawn(j.Log(), func() error {
+	done := spawn(j.Log, func() error {
 		return p.app.around(ctx, j, func(ctx context.Context) (err error) {
 			result, err = typ.run(ctx, j, j.plain)
 			return err
@@ -84,8 +75,19 @@ func explain(ctx context.Context, err error) error {
 }
 
 // finish commits the end of a task and, with it, the claim of the next one for the same slot;
-// nil if there is none. While the database fails, it tries again: no outcome is dropped.
+// nil if there is none. No outcome is dropped.
 func (p *pool) finish(j *Job, out outcome) (next *Job) {
+	if !p.app.endsAlone(j, out) {
+		if e := p.endTogether(j, out); e.recorded {
+			p.app.releaseRest(j.ctx, j.id, j.reserved, e.rest)
+			return e.next
+		}
+	}
+	return p.endAlone(j, out)
+}
+
+// endAlone ends a task in a transaction of its own. While the database fails, it tries again.
+func (p *pool) endAlone(j *Job, out outcome) (next *Job) {
 	var rest bool
 	err := p.retry("record the end of a task", func(ctx context.Context) error {
 		next = nil
@@ -105,6 +107,16 @@ func (p *pool) finish(j *Job, out outcome) (next *Job) {
 	return next
 }
 
+// endsAlone says whether more belongs to the end of a task than rows of the engine's own, or less.
+func (a *App) endsAlone(j *Job, out outcome) bool {
+	return j.disowned() || out.state == "" || out.state == Completed && j.hasFinish() || a.retries(j, out)
+}
+
+// retries says whether another attempt follows.
+func (a *App) retries(j *Job, out outcome) bool {
+	return out.state == Failed && !out.permanent && a.mayRetry(j.name, j.attempt)
+}
+
 // end ends a task in s: the writes that belong to its success, its final state, its
 // reservations, those who waited for them, and the next task of its slot.
 func (a *App) end(ctx context.Context, s *scope, j *Job, out outcome) (next *Job, rest bool, err error) {
@@ -116,39 +128,15 @@ func (a *App) end(ctx context.Context, s *scope, j *Job, out outcome) (next *Job
 			return nil, false, err
 		}
 	}
-	if out.state == Failed && !out.permanent && a.mayRetry(j.name, j.attempt) {
+	if a.retries(j, out) {
 		next, rest, done, err := a.endAttempt(ctx, s, j, out)
 		if done || err != nil {
 			return next, rest, err
 		}
 	}
-	row := s.tx.Tx.QueryRowContext(ctx, endTask, a.now(), string(out.state), nullable(out.result), nullable(out.err), j.id, j.worker, j.attempt)
-	switch err := row.Scan(&out.state); {
-	case noRows(err):
-		return nil, false, ErrLost
-	case err != nil:
-		return nil, false, fmt.Errorf("record end of task %d: %w", j.id, err)
-	case out.state == Canceled:
-		out.result, out.err = nil, nil
-	}
-	s.tell(j.pulpID, j.name, out.state)
-	if err := j.writeRest(ctx, s.tx, out.state); err != nil {
-		return nil, false, err
-	}
-	freed, rest, err := a.free(ctx, s.tx, j.id, j.reserved)
-	if err != nil {
-		return nil, false, err
-	}
-	a.at("end freed")
-	if next, err = a.pass(ctx, s, freed, true); err != nil {
-		return nil, false, err
-	}
-	s.onCommit(func() {
-		j.removeDir()
-		j.forget()
-		a.waiters.tell(j.id, out)
-	})
-	return next, rest, nil
+	e := &ending{j: j, out: out}
+	err = a.endAll(ctx, s, []*ending{e})
+	return e.next, e.rest, err
 }
 
 // concludeFenced runs what must not run once the task was canceled or lost.
@@ -180,7 +168,7 @@ func (a *App) conclude(ctx context.Context, tx bun.Tx, s *scope, j *Job, out out
 		if typ.runTx == nil {
 			ctx = context.WithoutCancel(ctx) // the handler has succeeded already
 		}
-		return <-spawn(j.Log(), func() (err error) {
+		return <-spawn(j.Log, func() (err error) {
 			if typ.runTx != nil {
 				if result, err = typ.runTx(ctx, tx, j, j.plain); err != nil {
 					return explain(ctx, err)

@@ -24,7 +24,7 @@ func (d *dispatch) runInline(ctx context.Context, s *scope) error {
 	case err != nil:
 		return err
 	case at == ready: // its type is paused
-		return d.enqueue(ctx, s)
+		return d.announce(ctx, s, d.app.pool.wake)
 	case at != started:
 		return nil
 	}

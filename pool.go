@@ -33,6 +33,7 @@ type pool struct {
 	free int           // slots that nobody has; below zero: so many too many are in use
 	idle chan struct{} // closed when all slots are free and the pool is not open
 
+	endings  endings
 	running  sync.WaitGroup // the goroutines of serve
 	worker   int64          // the row of this process in the table of workers; 0 while it has none, and claims nothing
 	ctx      context.Context

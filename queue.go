@@ -1,8 +1,10 @@
 package pulp
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -17,8 +19,8 @@ import (
 type readyList interface {
 	// push adds a task and returns the id of its message.
 	push(ctx context.Context, tx bun.Tx, task int64, priority int) (message string, err error)
-	// pop takes the first task out; ok is false if there is none.
-	pop(ctx context.Context, tx bun.Tx) (task int64, ok bool, err error)
+	// pop takes the first n tasks out, or as many as there are.
+	pop(ctx context.Context, tx bun.Tx, n int) (tasks []int64, err error)
 	// drop takes a message out that is not wanted any more.
 	drop(ctx context.Context, tx bun.Tx, message string) error
 }
@@ -28,7 +30,8 @@ const queueName = "pulp"
 
 // A queue is the ready list on goqite. A message is received and deleted in one transaction,
 // so goqite's own leases, delays and redeliveries are never used: its Receive would slow down
-// with each message that is there but not to be received.
+// with each message that is there but not to be received. Both are one statement here, for any
+// number of messages.
 //
 // It knows when the list is certainly empty, which saves looking. That is sound because
 // push and pop are called in transactions that run one after another: what empty says in a
@@ -57,26 +60,59 @@ func (q *queue) push(ctx context.Context, tx bun.Tx, task int64, priority int) (
 	return string(id), nil
 }
 
-func (q *queue) pop(ctx context.Context, tx bun.Tx) (int64, bool, error) {
+// takeMessages is goqite's Receive and Delete in one.
+const takeMessages = `DELETE FROM goqite WHERE rowid IN (
+  SELECT rowid FROM goqite WHERE queue = '` + queueName + `' ORDER BY priority DESC, created LIMIT ? + 0)
+RETURNING rowid, id, body, priority, created`
+
+// A message is what the list says of a task.
+type message struct {
+	row      int64
+	id       string
+	body     string
+	priority int
+	created  string
+}
+
+func (q *queue) pop(ctx context.Context, tx bun.Tx, n int) (tasks []int64, err error) {
 	if q.isEmpty() {
-		return 0, false, nil
+		return nil, nil
 	}
-	m, err := q.q.ReceiveTx(ctx, tx.Tx)
+	messages, err := takeFrom(ctx, tx, n)
 	if err != nil {
-		return 0, false, fmt.Errorf("look for a ready task: %w", err)
+		return nil, fmt.Errorf("take ready tasks: %w", err)
 	}
-	if m == nil {
+	if len(messages) < n {
 		q.empty.Store(true)
-		return 0, false, nil
 	}
-	if err := q.q.DeleteTx(ctx, tx.Tx, m.ID); err != nil {
-		return 0, false, fmt.Errorf("take a ready task: %w", err)
+	for _, m := range messages {
+		task, err := strconv.ParseInt(m.body, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("message %s is not one of ours: %w", m.id, err)
+		}
+		tasks = append(tasks, task)
 	}
-	task, err := strconv.ParseInt(string(m.Body), 10, 64)
+	return tasks, nil
+}
+
+// takeFrom takes the first n messages out, and returns them in the order of the list.
+func takeFrom(ctx context.Context, tx bun.Tx, n int) (out []message, err error) {
+	rows, err := tx.Tx.QueryContext(ctx, takeMessages, n)
 	if err != nil {
-		return 0, false, fmt.Errorf("message %s is not one of ours: %w", m.ID, err)
+		return nil, err
 	}
-	return task, true, nil
+	defer rows.Close()
+	for rows.Next() {
+		var m message
+		if err := rows.Scan(&m.row, &m.id, &m.body, &m.priority, &m.created); err != nil {
+			return nil, err
+		}
+		out = append(out, m)
+	}
+	slices.SortFunc(out, func(x, y message) int {
+		return cmp.Or(cmp.Compare(y.priority, x.priority), cmp.Compare(x.created, y.created), cmp.Compare(x.row, y.row))
+	})
+	return out, rows.Err()
 }
 
 func (q *queue) drop(ctx context.Context, tx bun.Tx, message string) error {

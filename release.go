@@ -1,7 +1,6 @@
 package pulp
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -9,7 +8,7 @@ import (
 	"github.com/uptrace/bun"
 )
 
-const deleteReservations = `DELETE FROM reservation WHERE task_id = ?`
+const deleteReservation = `DELETE FROM reservation WHERE resource = ? AND mode = ? AND ticket = ?`
 
 // ticketOf is the place of a task t in the line of each of its resources.
 const ticketOf = `ifnull(t.ticket, t.id)`
@@ -41,20 +40,16 @@ const anyWaits = `SELECT EXISTS (SELECT 1 FROM json_each(?1) w CROSS JOIN reserv
 // resources ?1, which it reserved exclusively, and ?2, which it shared. On each resource that
 // can be the first one left who wants it exclusively and, if the task had it exclusively, all
 // younger ones before that who want to share it. ?5 are the ids of who moved up in a limit.
-const release = `WITH freed (resource, held) AS MATERIALIZED (
-  SELECT value, 1 FROM json_each(?1) UNION ALL SELECT value, 0 FROM json_each(?2)
-), head (resource, held, ticket) AS MATERIALIZED (
-  SELECT resource, held, (SELECT min(r.ticket) FROM reservation r WHERE r.resource = freed.resource AND r.mode = 1) FROM freed
-), candidate (id) AS (
-  SELECT r.task_id FROM head CROSS JOIN reservation r ON r.resource = head.resource AND r.mode = 1 AND r.ticket = head.ticket
-  UNION
-  SELECT r.task_id FROM head CROSS JOIN reservation r
-    ON r.resource = head.resource AND r.mode = 0 AND r.ticket > ?3 AND r.ticket < ifnull(head.ticket, 9223372036854775807)
-  WHERE head.held = 1
-  UNION
+// Who is found by several ways is returned as often.
+const release = `SELECT t.id, t.priority, ` + ticketOf + ` FROM (
+  SELECT r.task_id AS id FROM (SELECT value FROM json_each(?1) UNION ALL SELECT value FROM json_each(?2)) w CROSS JOIN reservation r
+    ON r.resource = w.value AND r.mode = 1 AND r.ticket = (SELECT min(h.ticket) FROM reservation h WHERE h.resource = w.value AND h.mode = 1)
+  UNION ALL
+  SELECT r.task_id FROM json_each(?1) w CROSS JOIN reservation r ON r.resource = w.value AND r.mode = 0 AND r.ticket > ?3
+    AND r.ticket < ifnull((SELECT min(h.ticket) FROM reservation h WHERE h.resource = w.value AND h.mode = 1), 9223372036854775807)
+  UNION ALL
   SELECT value FROM json_each(?5)
-)
-SELECT t.id, t.priority, ` + ticketOf + ` FROM candidate c CROSS JOIN task t ON t.id = c.id WHERE ` + runnable + ` LIMIT ?4`
+) c CROSS JOIN task t ON t.id = c.id WHERE ` + runnable + ` LIMIT ?4 + 0`
 
 // nextOfLimit is the task at place ?2, counted from zero, among those that name a limit.
 const nextOfLimit = `SELECT task_id FROM reservation WHERE resource = ?1 AND mode = 2 ORDER BY ticket LIMIT 1 OFFSET ?2`
@@ -66,22 +61,31 @@ const releaseLimit = 200
 // become runnable by that, for pass. If there is a rest, releaseRest has to be called after
 // the commit.
 func (a *App) free(ctx context.Context, tx bun.Tx, task int64, r reserved) (freed []released, rest bool, err error) {
-	if r.none() {
-		return nil, false, nil
-	}
-	if _, err := tx.Tx.ExecContext(ctx, deleteReservations, task); err != nil {
-		return nil, false, fmt.Errorf("delete reservations of task %d: %w", task, err)
-	}
-	waits := r.limits != noResources
-	if !waits {
-		if err := tx.Tx.QueryRowContext(ctx, anyWaits, r.exclusive, r.shared).Scan(&waits); err != nil {
-			return nil, false, fmt.Errorf("look who waits for task %d: %w", task, err)
+	e := &ending{j: &Job{assignment: assignment{id: task, reserved: r}}}
+	freed, err = a.freeAll(ctx, tx, []*ending{e})
+	return freed, e.rest, err
+}
+
+// unreserve takes a task out of the lines, and returns which they were.
+func (a *App) unreserve(ctx context.Context, tx bun.Tx, r reserved) ([]lineKey, error) {
+	keys, err := r.keys()
+	for _, k := range keys {
+		if _, err := tx.Tx.ExecContext(ctx, deleteReservation, k.resource, k.mode, r.ticket); err != nil {
+			return nil, err
 		}
 	}
-	if !waits {
-		return nil, false, nil
+	return keys, err
+}
+
+// anyWaits says whether anybody may wait for these resources or, if it is limited, for a place.
+func (a *App) anyWaits(ctx context.Context, tx bun.Tx, exclusive, shared []int64, limited bool) (waits bool, err error) {
+	if limited || len(exclusive)+len(shared) == 0 {
+		return limited, nil
 	}
-	return a.released(ctx, tx, task, r)
+	if err := tx.Tx.QueryRowContext(ctx, anyWaits, asJSON(exclusive), asJSON(shared)).Scan(&waits); err != nil {
+		return false, fmt.Errorf("look who waits: %w", err)
+	}
+	return waits, nil
 }
 
 // movedUp returns the ids of those who got the last place of a limit.
@@ -122,10 +126,9 @@ func (a *App) released(ctx context.Context, tx bun.Tx, task int64, r reserved) (
 		}
 		freed = append(freed, t)
 	}
-	slices.SortFunc(freed, func(x, y released) int {
-		return cmp.Or(cmp.Compare(y.priority, x.priority), cmp.Compare(x.ticket, y.ticket))
-	})
-	return freed, len(freed) == releaseLimit, rows.Err()
+	rest = len(freed) == releaseLimit
+	slices.SortFunc(freed, released.compare)
+	return slices.Compact(freed), rest, rows.Err()
 }
 
 // releaseRest goes on where a transaction released as many as it might. If it fails or the

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 )
@@ -65,6 +66,37 @@ const noResources = "[]"
 // none says whether nothing is reserved: nobody waits for such a task.
 func (r reserved) none() bool {
 	return r.exclusive == noResources && r.shared == noResources && r.limits == noResources
+}
+
+// The modes in which a task is in a line.
+const (
+	modeShared = iota
+	modeExclusive
+	modeCounted
+)
+
+// A lineKey says in which line a task is, and how.
+type lineKey struct {
+	resource int64
+	mode     int
+}
+
+// keys are all lines that the task is in.
+func (r reserved) keys() (keys []lineKey, err error) {
+	add := func(text string, mode int) {
+		var numbers []int64
+		err = errors.Join(err, json.Unmarshal([]byte(text), &numbers))
+		for _, n := range numbers {
+			keys = append(keys, lineKey{n, mode})
+		}
+	}
+	add(r.exclusive, modeExclusive)
+	add(r.shared, modeShared)
+	limits, fault := limitRecords(r.limits)
+	for _, l := range limits {
+		keys = append(keys, lineKey{l.number, modeCounted})
+	}
+	return keys, errors.Join(err, fault)
 }
 
 // reserve puts claims into the form of a task's row. Every task is recorded as sharing its

@@ -8,8 +8,8 @@ import (
 // What the sweep looks for, on a reader: none of it is there unless something went wrong. Each
 // is looked at again in the transaction that mends it.
 const (
-	// strayReservations are those of tasks that have ended.
-	strayReservations = `SELECT DISTINCT r.task_id FROM reservation r
+	// strayReservations are those of tasks that have ended, by their keys.
+	strayReservations = `SELECT json_array(r.resource, r.mode, r.ticket) FROM reservation r
 WHERE NOT EXISTS (SELECT 1 FROM task t WHERE t.id = r.task_id AND t.state IN ('waiting', 'running', 'canceling'))`
 	// strayBlocked are tasks that wait for nobody, but were not told so.
 	strayBlocked = `SELECT t.id FROM task t WHERE ` + runnable + ` ORDER BY ` + ticketOf
@@ -29,8 +29,8 @@ WHERE NOT EXISTS (SELECT 1 FROM task t WHERE t.id = r.task_id AND t.state IN ('w
 
 // How the sweep mends it.
 const (
-	deleteStray = `DELETE FROM reservation WHERE task_id = ?1
-  AND NOT EXISTS (SELECT 1 FROM task t WHERE t.id = ?1 AND t.state IN ('waiting', 'running', 'canceling'))`
+	deleteStray = `DELETE FROM reservation WHERE resource = ?1 ->> 0 AND mode = ?1 ->> 1 AND ticket = ?1 ->> 2
+  AND NOT EXISTS (SELECT 1 FROM task t WHERE t.id = task_id AND t.state IN ('waiting', 'running', 'canceling'))`
 	deletePublication = `DELETE FROM publication WHERE id = ?1 AND NOT complete
   AND NOT EXISTS (SELECT 1 FROM task t WHERE t.id = publication.task_id AND t.state IN ('running', 'canceling'))`
 	isRunnable = `SELECT t.priority, ` + ticketOf + ` FROM task t WHERE t.id = ?1 AND ` + runnable
@@ -106,8 +106,8 @@ func (a *App) mendAll(ctx context.Context, find string, mend func(ctx context.Co
 	return nil
 }
 
-func (a *App) dropStray(ctx context.Context, s *scope, task any) error {
-	_, err := s.tx.Tx.ExecContext(ctx, deleteStray, task)
+func (a *App) dropStray(ctx context.Context, s *scope, key any) error {
+	_, err := s.tx.Tx.ExecContext(ctx, deleteStray, key)
 	return err
 }
 

@@ -2,6 +2,7 @@ package pulp
 
 import (
 	"context"
+	"runtime"
 	"time"
 )
 
@@ -39,12 +40,37 @@ func (a *App) SetClock(now func() time.Time) { a.clock = now }
 // AdmitDue is what Run does when a task is due.
 func (a *App) AdmitDue(ctx context.Context) error { return a.admitDue(ctx, newAlarm(a.cfg.Clock)) }
 
+// HoldWriter calls f while all other writers wait, and then runs a statement, if there is one.
+func (a *App) HoldWriter(f func(), statement ...any) error {
+	return a.inTx(context.Background(), func(ctx context.Context, s *scope) error {
+		f()
+		if len(statement) == 0 {
+			return nil
+		}
+		_, err := s.tx.Tx.ExecContext(ctx, statement[0].(string), statement[1:]...)
+		return err
+	})
+}
+
+// AwaitEndings waits until so many tasks wait for the writer to be ended.
+func (a *App) AwaitEndings(n int) {
+	for {
+		a.pool.endings.mu.Lock()
+		there := len(a.pool.endings.waiting)
+		a.pool.endings.mu.Unlock()
+		if there >= n {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
 // HotStatements are the statements that run for each task, by name.
 func HotStatements() map[string]string {
 	return map[string]string{
-		"insertTask": insertTask, "insertReservations": insertReservations, "listTask": listTask,
-		"claimTask": claimTask, "fence": fence, "endTask": endTask, "endInline": endInline, "insertCreated": insertCreated,
-		"deleteReservations": deleteReservations, "anyWaits": anyWaits, "release": release,
+		"judgeTask": judgeTask, "insertTask": insertTask, "takeMessages": takeMessages, "insertReservations": insertReservations, "listTask": listTask,
+		"claimTask": claimTask, "claimTasks": claimTasks, "fence": fence, "endTask": endTask, "endCanceled": endCanceled, "endInline": endInline, "insertCreated": insertCreated,
+		"deleteReservation": deleteReservation, "deleteStray": deleteStray, "anyWaits": anyWaits, "release": release,
 		"findTask": findTask, "cancelWaiting": cancelWaiting, "cancelRunning": cancelRunning,
 		"readOutcome": readOutcome, "findUnique": findUnique, "purgeSQL": purgeSQL + purgeable, "purgeReportsSQL": purgeReportsSQL + purgeable, "purgeCreatedSQL": purgeCreatedSQL + purgeable, "findTaskID": findTaskID, "nextSchedule": nextSchedule, "dueSchedules": dueSchedules, "oneSchedule": oneSchedule,
 		"advanceSchedule": advanceSchedule, "findGroup": findGroup, "groupCounts": groupCounts, "groupOpen": groupOpen,

@@ -76,6 +76,29 @@ func (m *ruleMachine) endInApp(t *modelTask, how int) error {
 	return m.EndTask(ctx, t.job, nil)
 }
 
+// finishTogether ends several tasks in one transaction, as workers do whose tasks end at the same
+// time.
+func (m *ruleMachine) finishTogether() bool {
+	var some []*modelTask
+	for _, t := range m.tasks {
+		if runs(t) && t.task != m.inline && !m.one(3, "not this") {
+			some = append(some, t)
+		}
+	}
+	if len(some) < 2 {
+		return false
+	}
+	jobs := make([]*pulp.Job, len(some))
+	for i, t := range some {
+		jobs[i] = t.job
+		m.ghosts = append(m.ghosts, t.job)
+		t.job, t.error = nil, ""
+		t.state = map[bool]pulp.State{true: pulp.Canceled, false: pulp.Completed}[t.state == pulp.Canceling]
+	}
+	m.ok(m.EndTogether(context.Background(), jobs...))
+	return true
+}
+
 // cancel cancels any task.
 func (m *ruleMachine) cancel() bool {
 	t := m.pick(func(t *modelTask) bool { return !t.state.Final() || t.number%5 == 0 })

@@ -1,6 +1,7 @@
 package pulp
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -41,11 +42,12 @@ func (a *App) ClaimTask(ctx context.Context, id ID) (j *Job, err error) {
 func (a *App) ClaimNext(ctx context.Context, undo error) (j *Job, err error) {
 	a.pool.open = true
 	defer func() { a.pool.open = false }()
-	err = a.inTx(ctx, func(ctx context.Context, s *scope) (err error) {
-		if j, err = a.pool.pop(ctx, s); err == nil {
-			err = undo
+	err = a.inTx(ctx, func(ctx context.Context, s *scope) error {
+		jobs, err := a.pool.pop(ctx, s, 1)
+		if len(jobs) > 0 {
+			j = jobs[0]
 		}
-		return err
+		return cmp.Or(err, undo)
 	})
 	return j, err
 }
@@ -73,6 +75,15 @@ func (a *App) endWith(ctx context.Context, j *Job, out outcome) error {
 		_, _, err := a.end(ctx, s, j, out)
 		return err
 	})
+}
+
+// EndTogether ends claimed tasks whose handlers have succeeded, in one transaction.
+func (a *App) EndTogether(ctx context.Context, jobs ...*Job) error {
+	all := make([]*ending, len(jobs))
+	for i, j := range jobs {
+		all[i] = &ending{j: j, out: outcome{state: Completed}}
+	}
+	return a.inTx(ctx, func(ctx context.Context, s *scope) error { return a.endAll(ctx, s, all) })
 }
 
 // Forget makes the App not know that it runs a task, as if somebody else had run it.
@@ -111,7 +122,16 @@ func (a *App) MendInVain(ctx context.Context, id ID, attempt int) error {
 				return err
 			}
 		}
-		for _, mend := range []func(context.Context, *scope, any) error{a.dropStray, a.unblockStray, a.listStray} {
+		keys, err := t.reserved.keys()
+		if err != nil {
+			return err
+		}
+		for _, k := range keys {
+			if err := a.dropStray(ctx, s, fmt.Sprintf("[%d,%d,%d]", k.resource, k.mode, t.reserved.ticket)); err != nil {
+				return err
+			}
+		}
+		for _, mend := range []func(context.Context, *scope, any) error{a.unblockStray, a.listStray} {
 			if err := mend(ctx, s, t.id); err != nil {
 				return err
 			}

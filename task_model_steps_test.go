@@ -39,6 +39,7 @@ var ruleSteps = []ruleStep{
 	{"dispatch", (*ruleMachine).dispatch}, {"dispatch another", (*ruleMachine).dispatch}, {"dispatch a third", (*ruleMachine).dispatch},
 	{"claim", (*ruleMachine).claim}, {"claim in vain", (*ruleMachine).claimInVain}, {"claim next", (*ruleMachine).claimNext}, {"claim another", (*ruleMachine).claimNext},
 	{"finish", (*ruleMachine).finish}, {"finish another", (*ruleMachine).finish}, {"finish a third", (*ruleMachine).finish},
+	{"finish together", (*ruleMachine).finishTogether}, {"finish others together", (*ruleMachine).finishTogether},
 	{"cancel", (*ruleMachine).cancel}, {"cancel group", (*ruleMachine).cancelGroup},
 	{"write", (*ruleMachine).write}, {"haunt", (*ruleMachine).haunt},
 	{"pause", (*ruleMachine).pause}, {"pass", (*ruleMachine).pass}, {"turn back", (*ruleMachine).turnBack},

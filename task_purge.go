@@ -77,9 +77,9 @@ func purge(ctx context.Context, a *App, r *Request) (*Answer, error) {
 // What a purge forgets: the oldest tasks, so many at a time (the last ?), that ended before a time
 // in one of some states; of one account only those that it may delete.
 const (
-	purgeable    = ` IN (SELECT id FROM task WHERE finished_at < ? AND state IN (SELECT value FROM json_each(?)) ORDER BY finished_at, id LIMIT ?)`
+	purgeable    = ` IN (SELECT id FROM task WHERE finished_at < ? AND state IN (SELECT value FROM json_each(?)) ORDER BY finished_at, id LIMIT ? + 0)`
 	purgeableOwn = ` IN (SELECT id FROM task WHERE finished_at < ? AND state IN (SELECT value FROM json_each(?))
-AND (created_by = ? OR id IN (` + rowsWithSQL + `)) ORDER BY finished_at, id LIMIT ?)`
+AND (created_by = ? OR id IN (` + rowsWithSQL + `)) ORDER BY finished_at, id LIMIT ? + 0)`
 
 	purgeReportsSQL = `DELETE FROM progress_report WHERE task_id`
 	purgeCreatedSQL = `DELETE FROM created_resource WHERE task_id`

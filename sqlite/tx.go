@@ -21,6 +21,7 @@ type tx struct {
 	caller caller
 	begun  time.Time
 	slow   bool // it may be slow: no warning about it
+	first  bool // it began the batch, and is all that is in it as long as it has the turn
 
 	// mu is held by each statement, and by those who end the transaction from outside:
 	// the idle timer, and close.
@@ -62,8 +63,11 @@ func (t *tx) enter() (err error) {
 	if err := e.open(t.ctx); err != nil {
 		return err
 	}
-	if _, err := e.exec(savepoint, nil, true); err != nil {
-		return err
+	// The first of a batch can be rolled back with the batch itself.
+	if t.first = e.batch.begun == 0; !t.first {
+		if _, err := e.exec(savepoint, nil, true); err != nil {
+			return err
+		}
 	}
 	t.batch = e.batch
 	t.batch.begun++
@@ -181,7 +185,7 @@ func (t *tx) release() error {
 	if err == nil {
 		err = t.checkDeferredKeys()
 	}
-	if err == nil {
+	if err == nil && !t.first {
 		_, err = t.engine.exec(release, nil, true)
 	}
 	if err != nil {
@@ -222,7 +226,12 @@ func (t *tx) end(why error) {
 // that alone, the whole batch goes.
 func (t *tx) rollback(why error) {
 	e := t.engine
-	if e.batch == t.batch {
+	switch {
+	case e.batch != t.batch: // it is gone
+	case t.first:
+		e.abandon()
+		e.end(nil) // nobody waits for it
+	default:
 		_, err := e.exec(rollbackTo, nil, true)
 		if err == nil {
 			_, err = e.exec(release, nil, true)
