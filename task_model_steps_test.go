@@ -88,10 +88,15 @@ func (m *ruleMachine) draft() (t *modelTask, options []pulp.DispatchOption, refu
 		t.group = m.groups[m.choose(2, "which")]
 		options = append(options, pulp.Group(t.group))
 	}
-	if m.one(5, "unique") {
+	switch m.choose(6, "unique") {
+	case 5:
 		t.key = []string{"u", "v"}[m.choose(2, "key")]
-		options = append(options, pulp.Unique(t.key))
+	case 4: // that of one that is there
+		if other := m.pick(func(t *modelTask) bool { return t.key != "" && !t.state.Final() }); other != nil {
+			t.task, t.key = other.task, other.key
+		}
 	}
+	options = append(options, pulp.Unique(t.key))
 	switch m.choose(6, "when") {
 	case 5:
 		t.due = m.now.Add(time.Duration(1+m.choose(5, "seconds")) * time.Second)
