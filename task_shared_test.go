@@ -156,10 +156,10 @@ func TestOpenTouchesNothingThatAnotherProcessIsAtWorkOn(t *testing.T) {
 	one.run()
 	ticket := dispatch(one, s, "")
 	at := receive(t, work)
-	one.exec(`INSERT INTO type (id, kind, name) VALUES (1, 'repository', 'x.x')`)
-	one.exec(`INSERT INTO repository (pulp_id, domain_id, pulp_created, pulp_last_updated, pulp_type, name) VALUES (x'00', 1, 1, 1, 1, 'r')`)
+	one.exec(`INSERT INTO type (id, kind, name) VALUES (4711, 'repository', 'x.x')`)
+	one.exec(`INSERT INTO repository (pulp_id, domain_id, pulp_created, pulp_last_updated, pulp_type, name) VALUES (x'00', 1, 1, 1, 4711, 'r')`)
 	one.exec(`INSERT INTO repository_version (pulp_id, domain_id, pulp_created, pulp_last_updated, repository_id, number) VALUES (x'00', 1, 1, 1, 1, 0)`)
-	insert := `INSERT INTO publication (pulp_id, domain_id, pulp_created, pulp_last_updated, pulp_type, version_id, task_id) VALUES (?, 1, 1, 1, 1, 1, ?)`
+	insert := `INSERT INTO publication (pulp_id, domain_id, pulp_created, pulp_last_updated, pulp_type, version_id, task_id) VALUES (?, 1, 1, 1, 4711, 1, ?)`
 	one.exec(insert, []byte{1}, 1)
 	one.exec(insert, []byte{2}, nil) // nobody's
 	stray := filepath.Join(dir, "tasks", "4711-x")
