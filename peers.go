@@ -169,13 +169,11 @@ func (a *App) elsewhere() <-chan struct{} {
 	return a.commits.next()
 }
 
-// listen has the bell rung after commits, if other processes may make some, and what is remembered
-// of the database read again.
+// listen has the bell rung after commits, if other processes may make some.
 func (a *App) listen() {
 	if a.db.Shared() {
 		a.unlistenPeers = a.db.Listen(func(channel string) {
 			if channel == "" {
-				a.policies.changed() // for all that this process knows
 				a.commits.ring()
 			}
 		})

@@ -269,12 +269,14 @@ func TestProcessesShareTheWork(t *testing.T) {
 	s.run()
 	startPeer(t, dir, 30*time.Second)
 	startPeer(t, dir, 30*time.Second)
-	for range 100 {
-		s.add(work{Steps: 3, Pause: 5 * time.Millisecond})
-	}
+	require.Eventually(t, func() bool {
+		for range 20 {
+			s.add(work{Steps: 3, Pause: 5 * time.Millisecond})
+		}
+		return s.count("SELECT count(DISTINCT worker_id) FROM task") == 3
+	}, patience, 20*tick)
 	s.check()
 	require.Zero(t, s.count("SELECT count(*) FROM task WHERE state <> 'completed'"))
-	require.Equal(t, 3, s.count("SELECT count(DISTINCT worker_id) FROM task"))
 }
 
 func TestTasksOfAKilledProcessAreTakenByTheOthers(t *testing.T) {

@@ -40,11 +40,3 @@ func (g *Judge) Beat(now time.Time, others map[int64]Time) (dead []int64) {
 func (a *App) HoldRemoval(ctx context.Context) (release func(), err error) {
 	return a.holdRemoval(ctx)
 }
-
-// Statements is how many statements an access policy has.
-func (a *App) Statements(ctx context.Context, policy string) int {
-	if p := a.policies.all(ctx, a)[policy]; p != nil {
-		return len(p.statements)
-	}
-	return -1
-}

@@ -367,12 +367,3 @@ func TestOneProcessAtATimeRemovesFiles(t *testing.T) {
 	require.NoError(t, err)
 	release()
 }
-
-func TestAccessPolicyIsChangedForAllProcesses(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	one, other := shareTasks(t, dir, pulp.Config{Workers: -1}), shareTasks(t, dir, pulp.Config{Workers: -1})
-	require.Positive(t, other.Statements(t.Context(), "tasks"))
-	one.exec("UPDATE access_policy SET statements = '[]' WHERE viewset_name = 'tasks'")
-	require.Eventually(t, func() bool { return other.Statements(t.Context(), "tasks") == 0 }, patience, tick)
-}
