@@ -20,7 +20,7 @@ type simulated struct {
 	holds     bool      // the lock, while it is stopped
 	killed    time.Time
 	away      time.Duration // how long it could not run since its last heartbeat, and others could write
-	gone      bool // its row is
+	gone      bool          // its row is
 }
 
 // Time goes in steps of a tenth of a heartbeat. Processes are stopped and killed at random, also
