@@ -46,6 +46,8 @@ func (m *workMachine) check() {
 
 // checkOrder looks at who began in the last step.
 func (m *workMachine) checkOrder(ready map[int]bool) {
+	m.mu.Lock() // what a timer starts is not ordered after this goroutine
+	defer m.mu.Unlock()
 	for _, c := range m.begun {
 		for n := range ready {
 			other := m.chores[n]
