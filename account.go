@@ -59,10 +59,10 @@ func (a *App) seedAdmin(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("seed admin: %w", err)
 	}
-	set, statement := a.cfg.AdminPassword, setAdminSQL
+	set, statement, hash := a.cfg.AdminPassword, setAdminSQL, password.Hash
 	switch {
 	case acc.id == 0 && set == "":
-		set, statement = rand.Text(), makeAdminSQL
+		set, statement, hash = rand.Text(), makeAdminSQL, password.HashRandom
 	case set == "":
 		return nil
 	case acc.id != 0:
@@ -70,7 +70,7 @@ func (a *App) seedAdmin(ctx context.Context) error {
 			return nil
 		}
 	}
-	done, err := a.db.Writer().DB.ExecContext(ctx, statement, adminName, password.Hash(set), a.now())
+	done, err := a.db.Writer().DB.ExecContext(ctx, statement, adminName, hash(set), a.now())
 	if err != nil {
 		return fmt.Errorf("seed admin: %w", err)
 	}

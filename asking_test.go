@@ -79,7 +79,7 @@ func tryShop(t testing.TB, tables string, cfg pulp.Config) (*shop, error) {
 }
 
 const (
-	waitFor = 20 * time.Second
+	waitFor = 60 * time.Second
 	often   = 2 * time.Millisecond
 )
 

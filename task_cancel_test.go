@@ -144,9 +144,11 @@ func TestShutdownGivesUpTasksThatDoNotStop(t *testing.T) {
 	h.run() // it can run again
 	close(release)
 	require.ErrorIs(t, receive(t, written), pulp.ErrLost)
-	dispatch(h, task, 2)
+	again := dispatch(h, task, 2)
 	receive(t, started)
 	require.NoError(t, receive(t, written))
+	_, err := wait(t, again)
+	require.NoError(t, err)
 }
 
 func TestRunRunsOnce(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 
 // How long a test waits for what must happen, and how often it looks where nothing tells it.
 const (
-	patience = 20 * time.Second
+	patience = 60 * time.Second
 	tick     = 5 * time.Millisecond
 )
 

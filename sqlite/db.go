@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"sync"
 
@@ -16,6 +17,11 @@ import (
 
 //go:embed schema/*.sql
 var schema embed.FS
+
+// coreFiles is the folder of the engine's schema.
+type coreFiles struct{}
+
+func (coreFiles) Open(name string) (fs.File, error) { return schema.Open(path.Join("schema", name)) }
 
 // A DB is an open database. It may be used by any number of goroutines.
 type DB struct {
@@ -69,11 +75,7 @@ func (db *DB) open(path string) (err error) {
 			return err
 		}
 	}
-	core, err := fs.Sub(schema, "schema")
-	if err != nil {
-		return err
-	}
-	return db.Migrate(context.Background(), "core", core)
+	return db.Migrate(context.Background(), "core", db.core)
 }
 
 // locate finds the data directory and the database file of a path, and makes the directory.

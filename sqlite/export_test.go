@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"io/fs"
 	"os"
 	"reflect"
 	"unsafe"
@@ -13,6 +14,9 @@ import (
 
 // CheckDriver lets a test tell the driver check which modules a program links.
 func CheckDriver(linked map[string]string) string { return checkDriver(linked) }
+
+// CoreFiles has Open make the database by other files than the engine's own.
+func CoreFiles(files fs.FS) Option { return func(c *config) { c.core = files } }
 
 // Function gives a test an SQL function of its own.
 func Function(name string, args int32, f func(*modernc.FunctionContext, []driver.Value) (driver.Value, error)) Option {

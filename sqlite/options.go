@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"io/fs"
 	"log/slog"
 	"runtime"
 	"time"
@@ -24,6 +25,7 @@ type config struct {
 	busyTimeout time.Duration
 	functions   map[string]*modernc.FunctionImpl // beside SQLite's and ours
 	fault       fault
+	core        fs.FS // the engine's own migrations
 }
 
 func configure(options []Option) config {
@@ -36,6 +38,7 @@ func configure(options []Option) config {
 		idleLimit:   30 * time.Second,
 		slowLimit:   50 * time.Millisecond,
 		busyTimeout: 10 * time.Second,
+		core:        coreFiles{},
 	}
 	for _, set := range options {
 		set(&c)

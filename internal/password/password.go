@@ -28,8 +28,14 @@ const (
 const Decoy = "$argon2id$v=19$m=12288,t=6,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 // Hash returns the hash of a password with a salt of its own.
-func Hash(password string) string {
-	h := hash{kibs: kibs, passes: passes, threads: threads, salt: make([]byte, saltLen)}
+func Hash(password string) string { return hash{kibs: kibs, passes: passes}.hash(password) }
+
+// HashRandom is Hash for a password of 128 random bits or more, which nobody finds by trying,
+// however fast: it costs next to nothing.
+func HashRandom(password string) string { return hash{kibs: 8, passes: 1}.hash(password) }
+
+func (h hash) hash(password string) string {
+	h.threads, h.salt = threads, make([]byte, saltLen)
 	rand.Read(h.salt) // never fails: it ends the program instead
 	h.sum = h.of(password, sumLen)
 	return h.String()
