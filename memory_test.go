@@ -17,6 +17,9 @@ import (
 
 // This test is not parallel, so that it measures itself alone.
 func TestLongManifestTakesLittleMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long, and it measures the race detector's memory")
+	}
 	lines := 20_000
 	if pulptest.Heavy() {
 		lines = 1_000_000
