@@ -15,9 +15,12 @@ import (
 
 var update = flag.Bool("update", false, "write schema/schema.sql anew from the migrations")
 
-// selectSchema is what a database consists of, but for the migrations' own tables.
-const selectSchema = `SELECT sql FROM sqlite_master
-WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\_%' ESCAPE '\' AND name NOT LIKE 'pulp\_migration\_%' ESCAPE '\' ORDER BY rowid`
+// What a database consists of, but for the tables of SQLite and of the migrations.
+const (
+	ourOwn       = ` AND name NOT LIKE 'sqlite\_%' ESCAPE '\' AND name NOT LIKE 'pulp\_migration\_%' ESCAPE '\' ORDER BY rowid`
+	selectSchema = `SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND type IN (?, ?)` + ourOwn
+	selectTables = `SELECT name FROM sqlite_master WHERE type = 'table'` + ourOwn
+)
 
 func TestNewDatabaseIsWhatItsMigrationsWouldHaveMade(t *testing.T) {
 	t.Parallel()
@@ -31,16 +34,7 @@ func TestNewDatabaseIsWhatItsMigrationsWouldHaveMade(t *testing.T) {
 	require.Equal(t, byMigrations, string(text), "go test ./sqlite -run TestNewDatabase -update writes it")
 	require.Equal(t, statementsAfter(t, migrationsOnly(t)), statementsAfter(t, os.DirFS("schema")))
 
-	db := open(t, "")
-	var names []string
-	rows, err := db.Reader().Query(`SELECT name FROM pulp_migration_core ORDER BY id`)
-	require.NoError(t, err)
-	defer rows.Close()
-	for rows.Next() {
-		var name string
-		require.NoError(t, rows.Scan(&name))
-		names = append(names, name)
-	}
+	names := texts(t, open(t, ""), "SELECT name FROM pulp_migration_core ORDER BY id")
 	found, err := fs.Glob(migrationsOnly(t), "*.up.sql")
 	require.NoError(t, err)
 	require.Len(t, names, len(found), "all are recorded, so that none runs later")
@@ -59,19 +53,34 @@ func migrationsOnly(t *testing.T) fs.FS {
 	return m
 }
 
-// statementsAfter are the statements that make the schema of an empty database after it was
-// migrated.
+// statementsAfter are the statements that make an empty database what it is after it was
+// migrated: tables and indexes, the rows that migrations wrote, and triggers, which must not see
+// these.
 func statementsAfter(t *testing.T, files fs.FS) (statements []string) {
 	t.Helper()
 	db := open(t, "", sqlite.CoreFiles(files))
-	rows, err := db.Reader().Query(selectSchema)
+	statements = texts(t, db, selectSchema, "table", "index")
+	for _, table := range texts(t, db, selectTables) {
+		columns := texts(t, db, "SELECT name FROM pragma_table_info(?)", table)
+		values := "quote(" + strings.Join(columns, ") || ', ' || quote(") + ")"
+		for _, row := range texts(t, db, "SELECT "+values+" FROM "+table+" ORDER BY "+values) {
+			statements = append(statements, "INSERT INTO "+table+" ("+strings.Join(columns, ", ")+") VALUES ("+row+")")
+		}
+	}
+	return append(statements, texts(t, db, selectSchema, "trigger", "trigger")...)
+}
+
+// texts are what a query finds.
+func texts(t *testing.T, db *sqlite.DB, query string, args ...any) (found []string) {
+	t.Helper()
+	rows, err := db.Reader().DB.Query(query, args...)
 	require.NoError(t, err)
 	defer rows.Close()
 	for rows.Next() {
 		var text string
 		require.NoError(t, rows.Scan(&text))
-		statements = append(statements, text)
+		found = append(found, text)
 	}
 	require.NoError(t, rows.Err())
-	return statements
+	return found
 }

@@ -495,6 +495,51 @@ CREATE INDEX session_expires ON session (expires);
 
 CREATE INDEX task_owner ON task (created_by) WHERE created_by IS NOT NULL;
 
+CREATE TABLE guard (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  pulp_id BLOB NOT NULL UNIQUE,
+  domain_id INTEGER NOT NULL REFERENCES domain,
+  created_by INTEGER REFERENCES account ON DELETE SET NULL,
+  pulp_created INTEGER NOT NULL,
+  pulp_last_updated INTEGER NOT NULL,
+  pulp_type INTEGER NOT NULL REFERENCES type,
+  name TEXT NOT NULL,
+  description TEXT,
+  detail TEXT NOT NULL DEFAULT '{}',
+  UNIQUE (domain_id, name)
+) STRICT;
+
+CREATE INDEX distribution_guard ON distribution (guard_id) WHERE guard_id IS NOT NULL;
+
+CREATE INDEX publication_checkpoint ON publication (checkpoint_of, pulp_created, id) WHERE checkpoint_of IS NOT NULL;
+
+CREATE TABLE "reservation" (
+  resource INTEGER NOT NULL,
+  mode INTEGER NOT NULL CHECK (mode IN (0, 1, 2)),
+  ticket INTEGER NOT NULL,
+  task_id INTEGER NOT NULL,
+  PRIMARY KEY (resource, mode, ticket) -- serves: the blocking rule, the end of a task
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE "goqite" (
+  id TEXT PRIMARY KEY DEFAULT ('m_' || printf('%012x', unixepoch('subsec') * 1000) || lower(hex(randomblob(10)))),
+  created TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')),
+  updated TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')),
+  queue TEXT NOT NULL,
+  body BLOB NOT NULL,
+  timeout TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')),
+  received INTEGER NOT NULL DEFAULT 0,
+  priority INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE INDEX goqite_queue_priority_created_idx ON goqite (queue, priority DESC, created);
+
+CREATE INDEX upload_chunk_blob ON upload_chunk (sha256);
+
+CREATE INDEX repository_version_incomplete ON repository_version (repository_id, number) WHERE NOT complete;
+
+CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
+
 CREATE TRIGGER role_made AFTER INSERT ON role BEGIN
   INSERT INTO role_permission (permission, role_id) SELECT DISTINCT value, new.id FROM json_each(new.permissions);
 END;
@@ -549,55 +594,10 @@ CREATE TRIGGER task_schedule_roles AFTER DELETE ON task_schedule BEGIN
   DELETE FROM role_assignment WHERE kind = 'task_schedule' AND object_id = old.id;
 END;
 
-CREATE TABLE guard (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  pulp_id BLOB NOT NULL UNIQUE,
-  domain_id INTEGER NOT NULL REFERENCES domain,
-  created_by INTEGER REFERENCES account ON DELETE SET NULL,
-  pulp_created INTEGER NOT NULL,
-  pulp_last_updated INTEGER NOT NULL,
-  pulp_type INTEGER NOT NULL REFERENCES type,
-  name TEXT NOT NULL,
-  description TEXT,
-  detail TEXT NOT NULL DEFAULT '{}',
-  UNIQUE (domain_id, name)
-) STRICT;
-
-CREATE INDEX distribution_guard ON distribution (guard_id) WHERE guard_id IS NOT NULL;
-
-CREATE INDEX publication_checkpoint ON publication (checkpoint_of, pulp_created, id) WHERE checkpoint_of IS NOT NULL;
-
 CREATE TRIGGER guard_roles AFTER DELETE ON guard BEGIN
   DELETE FROM role_assignment WHERE kind = 'guard' AND object_id = old.id;
 END;
 
-CREATE TABLE "reservation" (
-  resource INTEGER NOT NULL,
-  mode INTEGER NOT NULL CHECK (mode IN (0, 1, 2)),
-  ticket INTEGER NOT NULL,
-  task_id INTEGER NOT NULL,
-  PRIMARY KEY (resource, mode, ticket) -- serves: the blocking rule, the end of a task
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE "goqite" (
-  id TEXT PRIMARY KEY DEFAULT ('m_' || printf('%012x', unixepoch('subsec') * 1000) || lower(hex(randomblob(10)))),
-  created TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')),
-  updated TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')),
-  queue TEXT NOT NULL,
-  body BLOB NOT NULL,
-  timeout TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')),
-  received INTEGER NOT NULL DEFAULT 0,
-  priority INTEGER NOT NULL DEFAULT 0
-) STRICT;
-
 CREATE TRIGGER goqite_updated_timestamp AFTER UPDATE ON goqite BEGIN
   UPDATE goqite SET updated = strftime('%Y-%m-%dT%H:%M:%fZ') WHERE id = old.id;
 END;
-
-CREATE INDEX goqite_queue_priority_created_idx ON goqite (queue, priority DESC, created);
-
-CREATE INDEX upload_chunk_blob ON upload_chunk (sha256);
-
-CREATE INDEX repository_version_incomplete ON repository_version (repository_id, number) WHERE NOT complete;
-
-CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
