@@ -96,9 +96,12 @@ func (v *prey) kill() {
 
 func TestKilledSyncsLeaveNoHalfVersion(t *testing.T) {
 	t.Parallel()
-	rounds := 3
-	if pulptest.Heavy() {
+	rounds, each := 3, 1500
+	switch {
+	case pulptest.Heavy():
 		rounds = 20
+	case testing.Short():
+		rounds, each = 2, 300
 	}
 	up := pulptest.NewUpstream(t)
 	dir := t.TempDir()
@@ -107,11 +110,11 @@ func TestKilledSyncsLeaveNoHalfVersion(t *testing.T) {
 	remote := v.Create(t, fileRemotes, object{"name": "up", "url": up.URL(pulptest.ManifestName)})
 	files, complete := 0, 0
 	for round := range rounds {
-		for range 1500 {
+		for range each {
 			up.Put(fmt.Sprintf("d%d/f%d", files%10, files), fmt.Sprintf("round %d file %d", round, files))
 			files++
 		}
-		mark := fmt.Sprintf("d%d/f%d", 0, files-10*(1+rand.IntN(140)))
+		mark := fmt.Sprintf("d%d/f%d", 0, files-10*(1+rand.IntN(each/10-10)))
 		gate := up.Hold(mark) // some way into the downloads
 		task := v.Start(t, "POST", repo.Href()+"sync/", object{"remote": remote.Href()})
 		gate.Await(t, 1)
