@@ -2,125 +2,155 @@ package main_test
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
-	"net/http/httptest"
+	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gopulp/pulp/pulptest"
 )
 
-// A cli is Pulp's own command line client, as its users have it, told of a server.
-type cli struct {
-	t      *testing.T
-	config string
-	dir    string
+// The command "pulp" of the package pulp-cli, as its users have it, does what the scripts of
+// testdata/pulpcli say. Each script has a server of its own.
+func TestPulpCLIDrivesTheServer(t *testing.T) {
+	t.Parallel()
+	pulpCLI(t)
+	scripts, err := filepath.Glob("testdata/pulpcli/*.txtar")
+	require.NoError(t, err)
+	require.NotEmpty(t, scripts)
+	for _, script := range scripts {
+		t.Run(strings.TrimSuffix(filepath.Base(script), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			tour := newTour(t)
+			testscript.Run(t, testscript.Params{
+				Files: []string{script},
+				Setup: tour.setup,
+				Cmds: map[string]func(*testscript.TestScript, bool, []string){
+					"keep": keep, "get": tour.download,
+				},
+				RequireUniqueNames: true,
+				ContinueOnError:    true,
+			})
+		})
+	}
 }
 
-// pulpCLI needs the program "pulp" of the package pulp-cli.
-func pulpCLI(t *testing.T, p *process) *cli {
+// pulpCLI skips the test unless heavy tests are wanted and the program is there.
+func pulpCLI(t *testing.T) {
 	t.Helper()
 	if os.Getenv("PULP_TEST_HEAVY") != "1" {
 		t.Skip("each command takes a second; set PULP_TEST_HEAVY=1")
 	}
 	requireTools(t, "pulp")
-	c := &cli{t: t, dir: t.TempDir()}
-	c.config = filepath.Join(c.dir, "cli.toml")
-	c.write("cli.toml", fmt.Sprintf("[cli]\nbase_url = %q\nusername = \"admin\"\npassword = \"secret\"\nverify_ssl = false\n", p.base))
-	return c
 }
 
-func (c *cli) write(name, text string) {
-	require.NoError(c.t, os.WriteFile(filepath.Join(c.dir, name), []byte(text), 0o600))
+// A tour is a server and what it can mirror: a.txt, dir/b.txt, and in slow/ what never comes.
+type tour struct {
+	*process
+	up        *pulptest.Upstream
+	cert, key string // files
 }
 
-// try runs a command line, whose words are separated by blanks.
-func (c *cli) try(line string) (string, error) {
-	cmd := exec.CommandContext(c.t.Context(), "pulp", append([]string{"--config", c.config}, strings.Fields(line)...)...)
-	cmd.Dir = c.dir
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+func newTour(t *testing.T) *tour {
+	p := serving(t, []string{"PULP_ADMIN_PASSWORD=secret"}, "-data", t.TempDir(), "-trust-proxy", "127.0.0.1")
+	u := &tour{process: p, up: pulptest.NewUpstream(t)}
+	u.cert, u.key = selfSigned(t)
+	u.up.Put("a.txt", "bytes of a")
+	u.up.Put("dir/b.txt", "bytes of b")
+	manifest := u.up.Manifest()
+	u.up.SetManifest(manifest)
+	u.up.Put("slow/PULP_MANIFEST", string(manifest))
+	u.up.Hold("slow/PULP_MANIFEST")
+	return u
 }
 
-// run runs command lines, each of which must succeed and print what stands after its "=>".
-func (c *cli) run(lines string) {
-	c.t.Helper()
-	for line := range strings.Lines(lines) {
-		line, want, _ := strings.Cut(strings.TrimSpace(line), "=>")
-		if line == "" {
-			continue
-		}
-		out, err := c.try(line)
-		require.NoError(c.t, err, "pulp %s\n%s", line, out)
-		require.Contains(c.t, out, strings.TrimSpace(want), "pulp %s", line)
+// setup gives a script the client's settings, also those of a profile for the user alice, and names
+// for what it needs.
+func (u *tour) setup(env *testscript.Env) error {
+	var config string
+	for _, profile := range [][3]string{{"cli", "admin", "secret"}, {"cli-alice", "alice", "password of alice"}} {
+		config += fmt.Sprintf("[%s]\nbase_url = %q\nverify_ssl = false\nusername = %q\npassword = %q\n", profile[0], u.base, profile[1], profile[2])
 	}
-}
-
-func TestPulpCLIDrivesTheServer(t *testing.T) {
-	t.Parallel()
-	p := serving(t, []string{"PULP_ADMIN_PASSWORD=secret"}, "-data", t.TempDir())
-	c := pulpCLI(t, p)
-	files := map[string]string{"/a.txt": "bytes of a", "/dir/b.txt": "bytes of b"}
-	var manifest strings.Builder
-	for path, text := range files {
-		fmt.Fprintf(&manifest, "%s,%x,%d\n", path[1:], sha256.Sum256([]byte(text)), len(text))
+	dir := filepath.Join(env.WorkDir, ".config", "pulp")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
 	}
-	files["/PULP_MANIFEST"] = manifest.String()
-	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, there := files[r.URL.Path]; !there {
-			http.NotFound(w, r)
-			return
-		}
-		fmt.Fprint(w, files[r.URL.Path])
-	}))
-	t.Cleanup(up.Close)
-	c.write("own.txt", "bytes of our own")
-	c.write("pieces.txt", strings.Repeat("piece ", 1000))
-
-	c.run(strings.ReplaceAll(`
-		status => "component": "file"
-		file remote create --name r --url UP/PULP_MANIFEST --policy on_demand => "policy": "on_demand"
-		file remote update --remote r --policy immediate
-		file remote label set --remote r --key env --value test
-		file remote show --remote r => "env": "test"
-		file repository create --name repo --remote r --retain-repo-versions 5 => "retain_repo_versions": 5
-		file repository sync --repository repo => Done
-		file repository version show --repository repo --version 1 => "count": 2
-		file publication create --repository repo --manifest LIST => Done
-		file distribution create --name d --base-path d --repository repo => Done
-	`, "UP", up.URL))
-	require.Equal(t, "bytes of b", content(p, "d/dir/b.txt"))
-	c.run(strings.ReplaceAll(`
-		file content upload --file own.txt --relative-path own.txt --repository repo => "relative_path": "own.txt"
-		file content upload --file pieces.txt --relative-path pieces.txt --chunk-size 1000 => "relative_path": "pieces.txt"
-		file repository version list --repository repo => "number": 2
-		file repository version repair --repository repo --version 2 => Done
-		file repository version destroy --repository repo --version 0 => Done
-		file repository content modify --repository repo --remove-content [{"sha256":"SUM","relative_path":"a.txt"}] => Done
-		file repository version show --repository repo => "number": 3
-		repository reclaim --all => Done
-		orphan cleanup --protection-time 0 => Done
-		task list --state completed --limit 3 => "completed"
-		task summary => "completed"
-		task purge --finished-before 2000-01-01T00:00:00 => Done
-		task-group list
-		worker list => "name"
-		file distribution destroy --distribution d => Done
-		file repository destroy --repository repo => Done
-		file remote destroy --remote r => Done
-	`, "SUM", fmt.Sprintf("%x", sha256.Sum256([]byte("bytes of a")))))
-	p.password = "secret"
-	require.Zero(t, p.count("repositories/"))
+	env.Setenv("XDG_CONFIG_HOME", filepath.Dir(dir))
+	env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, ".cache"))
+	env.Setenv("UP", strings.TrimSuffix(u.up.URL(""), "/"))
+	env.Setenv("SUM_A", fmt.Sprintf("%x", sha256.Sum256(u.up.Files()["a.txt"])))
+	cert, err := os.ReadFile(u.cert)
+	if err != nil {
+		return err
+	}
+	env.Setenv("CERT", u.cert)
+	env.Setenv("KEY", u.key)
+	env.Setenv("CERT_QUOTED", url.PathEscape(string(cert)))
+	return os.WriteFile(filepath.Join(dir, "cli.toml"), []byte(config), 0o600)
 }
 
-// content is what is served at a path.
-func content(p *process, path string) string {
-	p.t.Helper()
-	code, body := p.get("/pulp/content/" + path)
-	require.Equal(p.t, http.StatusOK, code, body)
-	return body
+// keep sets a variable to what stands at a path in the JSON that the last command wrote:
+//
+//	keep NAME 0.pulp_href ['pattern with (a group)']
+func keep(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: keep NAME PATH [PATTERN]")
+	}
+	var at any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &at))
+	for step := range strings.SplitSeq(args[1], ".") {
+		switch v := at.(type) {
+		case map[string]any:
+			at = v[step]
+		case []any:
+			i, err := strconv.Atoi(step)
+			ts.Check(err)
+			if i >= len(v) {
+				ts.Fatalf("there are only %d at %s", len(v), args[1])
+			}
+			at = v[i]
+		default:
+			ts.Fatalf("nothing at %s", args[1])
+		}
+	}
+	text := fmt.Sprint(at)
+	if len(args) == 3 {
+		found := regexp.MustCompile(args[2]).FindStringSubmatch(text)
+		if len(found) != 2 {
+			ts.Fatalf("%s is not like %s", text, args[2])
+		}
+		text = found[1]
+	}
+	ts.Setenv(args[0], text)
+}
+
+// download writes the code and the body that an anonymous client of the content gets:
+//
+//	get PATH [Header=value]...
+func (u *tour) download(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: get PATH [Header=value]...")
+	}
+	req, err := http.NewRequest("GET", u.base+"/pulp/content/"+args[0], nil)
+	ts.Check(err)
+	for _, header := range args[1:] {
+		name, value, _ := strings.Cut(header, "=")
+		req.Header.Set(name, value)
+	}
+	res, err := u.client.Do(req)
+	ts.Check(err)
+	defer res.Body.Close()
+	fmt.Fprintln(ts.Stdout(), res.StatusCode)
+	_, err = io.Copy(ts.Stdout(), res.Body)
+	ts.Check(err)
 }
