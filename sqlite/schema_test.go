@@ -58,7 +58,9 @@ func migrationsOnly(t *testing.T) fs.FS {
 // these.
 func statementsAfter(t *testing.T, files fs.FS) (statements []string) {
 	t.Helper()
-	db := open(t, "", sqlite.CoreFiles(files))
+	db, err := sqlite.Open(t.TempDir(), sqlite.CoreFiles(files)) // open would make a table of the tests
+	require.NoError(t, err)
+	defer db.Close()
 	statements = texts(t, db, selectSchema, "table", "index")
 	for _, table := range texts(t, db, selectTables) {
 		columns := texts(t, db, "SELECT name FROM pragma_table_info(?)", table)

@@ -538,8 +538,6 @@ CREATE INDEX upload_chunk_blob ON upload_chunk (sha256);
 
 CREATE INDEX repository_version_incomplete ON repository_version (repository_id, number) WHERE NOT complete;
 
-CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
-
 CREATE TRIGGER role_made AFTER INSERT ON role BEGIN
   INSERT INTO role_permission (permission, role_id) SELECT DISTINCT value, new.id FROM json_each(new.permissions);
 END;
