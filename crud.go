@@ -243,7 +243,7 @@ func clone[M any](m *M) *M {
 // change reads the row again inside the transaction, so that nothing that happened since the
 // request was validated is lost, and writes it.
 func (v *view[M]) change(ctx context.Context, tx bun.Tx, key any, in map[string]json.RawMessage, how writing) (*M, error) {
-	old, err := v.model.First(ctx, tx, func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("?TablePKs = ?", key) })
+	old, err := v.model.First(ctx, tx, v.withKey(key))
 	if err != nil {
 		return nil, err
 	}
@@ -289,6 +289,11 @@ func (v *view[M]) remove(ctx context.Context, tx bun.Tx, m *M) error {
 	if v.Remove != nil {
 		if err := v.Remove(ctx, tx, m); err != nil {
 			return err
+		}
+	}
+	if t := tombOf(v.end.kind.name); t != nil {
+		if buried, err := t.lower(ctx, tx, v.number(m), nil); err != nil || buried {
+			return cmp.Or(err, eraseLater(ctx, tx))
 		}
 	}
 	err := v.model.Delete(ctx, tx, m)

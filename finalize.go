@@ -89,7 +89,7 @@ func (v *NewVersion) check(ctx context.Context) error {
 		}
 		return &TaskError{Text: fmt.Sprintf("Saw unsupported content types %s", label)}
 	}
-	return a.checkPaths(ctx, &v.Version)
+	return a.checkPaths(ctx, &v.Version, &v.prev, face)
 }
 
 // appear makes the version the repository's latest one, and applies its retention.

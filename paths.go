@@ -56,11 +56,26 @@ WHERE m.repository_id = ?1 AND m.added = ?2 AND m.removed IS NULL AND m.content_
    ORDER BY n.content_id LIMIT 1 OFFSET ?4), 9223372036854775807)`
 )
 
+const emptyVersionSQL = "SELECT NOT EXISTS (SELECT 1 FROM version_count WHERE version_id = ? AND what = 'P' AND count > 0)"
+
 // checkPaths refuses a version that is being built if its files could not all be served: two at
-// one path, or one where another has its directory. Only what is new in it is looked at.
-func (a *App) checkPaths(ctx context.Context, v *Version) error {
+// one path, or one where another has its directory. Only what is new in it is looked at, and no
+// more than is possible: where the path is the slot of the only type of content, two at one path
+// are no version anyway; and where nothing was before, each directory is that of a new file.
+func (a *App) checkPaths(ctx context.Context, v, prev *Version, face *repositoryFace) error {
 	db := a.db.Reader()
-	for _, query := range []string{samePathSQL, belowPathSQL} {
+	var first bool
+	if err := scanOne(ctx, db, emptyVersionSQL, []any{prev.ID}, &first); err != nil {
+		return fmt.Errorf("check paths: %w", err)
+	}
+	var queries []string
+	if len(face.content) != 1 || !a.contents[face.content[0]].single {
+		queries = append(queries, samePathSQL)
+	}
+	if !first {
+		queries = append(queries, belowPathSQL)
+	}
+	for _, query := range queries {
 		var path string
 		if err := scanOne(ctx, db, query, []any{v.RepositoryID, v.Number}, &path); err != nil {
 			return fmt.Errorf("check paths: %w", err)

@@ -19,13 +19,15 @@ import (
 
 // Sorting is right for these: what they sort is small, or is read whole by a person.
 var sorts = map[string]bool{
-	"add":             true, // a batch
-	"chunks":          true, // of the uploads of one page
-	"published files": true, // the files of one unit
-	"sources":         true, // of one file
-	"count added":     true, // groups by type
-	"count removed":   true,
-	"count present":   true,
+	"add":                true, // a batch
+	"chunks":             true, // of the uploads of one page
+	"published files":    true, // the files of one unit
+	"sources":            true, // of one file
+	"count added":        true, // groups by type
+	"count removed":      true,
+	"count present":      true,
+	"fold: from version": true,
+	"fold: from next":    true,
 }
 
 // plan explains a statement.

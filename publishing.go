@@ -27,11 +27,14 @@ type PublishedFile struct {
 	Size   int64  // in bytes; -1 if neither the file is here nor its remote tells
 }
 
+// firstSource is the oldest source of a file ca; not one of a remote that was deleted.
+const firstSource = `(SELECT min(s.id) FROM remote_artifact s CROSS JOIN remote r ON r.id = s.remote_id AND r.pulp_type <> 0 WHERE s.content_artifact_id = ca.id)`
+
 const publishedFilesSQL = `SELECT c.id, ca.relative_path, coalesce(a.sha256, ra.sha256, ''), coalesce(a.size, ra.size, -1)
 FROM repository_content m CROSS JOIN content c ON c.id = m.content_id
 CROSS JOIN content_artifact ca ON ca.content_id = c.id
 LEFT JOIN artifact a ON a.id = ca.artifact_id
-LEFT JOIN remote_artifact ra ON ra.id = (SELECT min(id) FROM remote_artifact WHERE content_artifact_id = ca.id)
+LEFT JOIN remote_artifact ra ON ra.id = ` + firstSource + `
 WHERE ` + inVersion + ` AND m.content_id < ? AND m.content_id IN (
   SELECT n.content_id FROM repository_content n WHERE n.repository_id = ?1 AND n.added <= ?2 AND (n.removed IS NULL OR n.removed > ?3)
   AND n.content_id < ?4 ORDER BY n.content_id DESC LIMIT ?5)
@@ -99,6 +102,7 @@ func (p *Publishing) add(ctx context.Context, path string, f *Incoming) error {
 
 const (
 	ownPublicationSQL      = "UPDATE publication SET task_id = ? WHERE id = ?" // see strayPublications
+	dropUnmadeSQL          = "DELETE FROM publication AS p WHERE p.id = ? AND NOT p.complete AND NOT " + largeFiles // the sweep takes large ones
 	completePublicationSQL = "UPDATE publication SET complete = 1 WHERE id = ?"
 	publishedPathsSQL      = "SELECT relative_path FROM published_artifact WHERE publication_id = ? ORDER BY relative_path"
 	// A unit's file of version ?2 at one of several paths (?3), or below one (?4).
@@ -223,7 +227,7 @@ func (p *Publishing) dropIf(err error) error {
 		return nil
 	}
 	drop := func(ctx context.Context, tx bun.Tx) error {
-		_, err := tx.Tx.ExecContext(ctx, "DELETE FROM publication WHERE id = ? AND NOT complete", p.id)
+		_, err := tx.Tx.ExecContext(ctx, dropUnmadeSQL, p.id)
 		return err
 	}
 	if lost := p.j.CleanUp(drop); lost != nil {

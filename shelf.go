@@ -81,7 +81,7 @@ UNION ALL
 SELECT ca.relative_path, coalesce(a.size, ra.size, -1) FROM content_artifact ca
 CROSS JOIN repository_content m ON m.repository_id = ?2 AND m.content_id = ca.content_id AND m.added <= ?3 AND (m.removed IS NULL OR m.removed > ?3)
 LEFT JOIN artifact a ON a.id = ca.artifact_id
-LEFT JOIN remote_artifact ra ON ra.id = (SELECT min(id) FROM remote_artifact WHERE content_artifact_id = ca.id)
+LEFT JOIN remote_artifact ra ON ra.id = ` + firstSource + `
 WHERE ca.relative_path >= ?4 AND ca.relative_path < ?5
 ORDER BY 1 LIMIT ?6`
 
