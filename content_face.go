@@ -151,7 +151,7 @@ func artifactMaps[D any](ctx context.Context, db bun.IDB, ms []*Content[D]) ([]a
 const (
 	inVersionRange = "m.repository_id = ?0 AND m.added <= ?2 AND (m.removed IS NULL OR m.removed > ?2)"
 	addedInRange   = "m.repository_id = ?0 AND m.added > ?1 AND m.added <= ?2 AND (m.removed IS NULL OR m.removed > ?2)" +
-		" AND NOT EXISTS (SELECT 1 FROM repository_content o WHERE o.repository_id = ?0 AND o.content_id = m.content_id AND o.added <= ?1 AND o.removed > ?1)"
+		" AND NOT EXISTS (SELECT 1 FROM repository_content o WHERE o.repository_id = ?0 AND o.content_id = m.content_id AND o.added <= ?1 AND +o.removed > ?1)"
 	removedInRange = "m.repository_id = ?0 AND m.added <= ?1 AND m.removed > ?1 AND m.removed <= ?2" +
 		" AND NOT EXISTS (SELECT 1 FROM repository_content o WHERE o.repository_id = ?0 AND o.content_id = m.content_id AND o.added > ?1 AND o.added <= ?2 AND (o.removed IS NULL OR o.removed > ?2))"
 )

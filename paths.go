@@ -35,13 +35,13 @@ func parentPath(p string) string { return p[:max(0, strings.LastIndexByte(p, '/'
 
 const (
 	// Two units of the version, one of which is new in it, with a file at one path.
-	samePathSQL = `SELECT ca.relative_path FROM repository_content m
+	samePathSQL = `SELECT ca.relative_path FROM repository_content m INDEXED BY repository_content_added
 CROSS JOIN content_artifact ca ON ca.content_id = m.content_id
 CROSS JOIN content_artifact other ON other.relative_path = ca.relative_path AND other.content_id <> ca.content_id
 CROSS JOIN repository_content o ON o.repository_id = m.repository_id AND o.content_id = other.content_id AND o.removed IS NULL
 WHERE m.repository_id = ? AND m.added = ? AND m.removed IS NULL LIMIT 1`
 	// A new file where others have a directory.
-	belowPathSQL = `SELECT ca.relative_path FROM repository_content m
+	belowPathSQL = `SELECT ca.relative_path FROM repository_content m INDEXED BY repository_content_added
 CROSS JOIN content_artifact ca ON ca.content_id = m.content_id
 CROSS JOIN content_artifact other ON other.relative_path > ca.relative_path || '/' AND other.relative_path < ca.relative_path || '0'
 CROSS JOIN repository_content o ON o.repository_id = m.repository_id AND o.content_id = other.content_id AND o.removed IS NULL
@@ -49,7 +49,7 @@ WHERE m.repository_id = ? AND m.added = ? AND m.removed IS NULL LIMIT 1`
 	// The files of a version at one of several paths.
 	fileAtSQL = `SELECT ca.relative_path FROM json_each(?2) AS dir CROSS JOIN content_artifact ca ON ca.relative_path = dir.value
 CROSS JOIN repository_content m ON m.repository_id = ?1 AND m.content_id = ca.content_id AND m.removed IS NULL LIMIT 1`
-	newPathsSQL = `SELECT m.content_id, ca.relative_path FROM repository_content m
+	newPathsSQL = `SELECT m.content_id, ca.relative_path FROM repository_content m INDEXED BY repository_content_added
 CROSS JOIN content_artifact ca ON ca.content_id = m.content_id
 WHERE m.repository_id = ?1 AND m.added = ?2 AND m.removed IS NULL AND m.content_id > ?3 AND m.content_id <= coalesce(
   (SELECT n.content_id FROM repository_content n WHERE n.repository_id = ?1 AND n.added = ?2 AND n.content_id > ?3

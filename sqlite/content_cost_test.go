@@ -117,7 +117,8 @@ func (w *warehouse) compareCosts(t *testing.T, upstream string, large pulptest.O
 	few, many := w.measure(t, w.fill(t, upstream, 10), 10), w.measure(t, large, n)
 	for what, cost := range many {
 		t.Logf("%s: %d pages in a repository of %d, %d in one of 10", what, cost, n, few[what])
-		require.LessOrEqual(t, cost, 2*few[what]+20, what)
+		// Trees become a level or two higher; looking through the repository would be pages by the hundred.
+		require.LessOrEqual(t, cost, few[what]*3/2+10, what)
 	}
 }
 

@@ -63,9 +63,10 @@ func newEngine(c config, dir, file string) (*engine, error) {
 // so that a batch of units changes pages all over its indexes: with SQLite's own cache of 2 MB
 // each was read from the file again, and written back several times before its commit. The
 // log is copied into the file when it has as many pages, not each 1000, since many were changed
-// again by then. Both only take what is used.
+// again by then. Both only take what is used; the driver's allocator needs two bytes for one of
+// the cache.
 const (
-	writerCache     = 64 << 20 // bytes
+	writerCache     = 32 << 20 // bytes
 	checkpointPages = 4000     // 16 MB
 )
 
