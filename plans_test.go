@@ -59,7 +59,7 @@ var scans = regexp.MustCompile(`(?m)^SCAN (?:\w+)(?:$| USING)`)
 
 // hidden are the names of json_each in our statements, a table of one row, and an index of what
 // deleted versions left.
-var hidden = regexp.MustCompile(`(?m)^SCAN (f|u|unit|path|dir|one|json_each|domain|CONSTANT ROW|\d+ CONSTANT ROWS?|v USING INDEX repository_version_incomplete)\b.*\n`)
+var hidden = regexp.MustCompile(`(?m)^SCAN (f|u|unit|path|dir|one|json_each|domain|CONSTANT ROW|\d+ CONSTANT ROWS?|v USING INDEX repository_version_incomplete|[op] USING (COVERING )?INDEX (repository_gone|remote_gone|publication_incomplete))\b.*\n`)
 
 func (s *site) soundPlan(t *testing.T, name, when, query string) {
 	t.Helper()
