@@ -5,9 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"reflect"
-	"strings"
 
 	"github.com/uptrace/bun"
 )
@@ -283,22 +281,4 @@ func (v *view[M]) destroy(ctx context.Context, r *Request) (*Answer, error) {
 		return nil, err
 	}
 	return &Answer{Kind: NoContent}, nil
-}
-
-func (v *view[M]) remove(ctx context.Context, tx bun.Tx, m *M) error {
-	if v.Remove != nil {
-		if err := v.Remove(ctx, tx, m); err != nil {
-			return err
-		}
-	}
-	if t := tombOf(v.end.kind.name); t != nil {
-		if buried, err := t.lower(ctx, tx, v.number(m), nil); err != nil || buried {
-			return cmp.Or(err, eraseLater(ctx, tx))
-		}
-	}
-	err := v.model.Delete(ctx, tx, m)
-	if err != nil && strings.Contains(err.Error(), "FOREIGN KEY constraint failed") {
-		return fmt.Errorf("the %s is in use: %w", v.Name, ErrConflict)
-	}
-	return err
 }

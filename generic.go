@@ -3,7 +3,9 @@ package pulp
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/uptrace/bun"
 )
@@ -164,6 +166,29 @@ func (v *view[M]) buryIn(ctx context.Context, tx bun.Tx, key, task int64) (t *to
 	t = tombOf(v.end.kind.name)
 	buried, err = t.lower(ctx, tx, key, &task)
 	return t, buried, err
+}
+
+// remove deletes a row; what is large vanishes now and is erased later.
+func (v *view[M]) remove(ctx context.Context, tx bun.Tx, m *M) error {
+	if v.Remove != nil {
+		if err := v.Remove(ctx, tx, m); err != nil {
+			return err
+		}
+	}
+	if t := tombOf(v.end.kind.name); t != nil {
+		buried, err := t.lower(ctx, tx, v.number(m), nil)
+		if err != nil {
+			return err
+		}
+		if buried {
+			return eraseLater(ctx, tx)
+		}
+	}
+	err := v.model.Delete(ctx, tx, m)
+	if err != nil && strings.Contains(err.Error(), "FOREIGN KEY constraint failed") {
+		return fmt.Errorf("the %s is in use: %w", v.Name, ErrConflict)
+	}
+	return err
 }
 
 // taken says which unique fields of m another row has already.

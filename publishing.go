@@ -101,10 +101,11 @@ func (p *Publishing) add(ctx context.Context, path string, f *Incoming) error {
 }
 
 const (
-	ownPublicationSQL      = "UPDATE publication SET task_id = ? WHERE id = ?" // see strayPublications
+	ownPublicationSQL      = "UPDATE publication SET task_id = ? WHERE id = ?"                                      // see strayPublications
 	dropUnmadeSQL          = "DELETE FROM publication AS p WHERE p.id = ? AND NOT p.complete AND NOT " + largeFiles // the sweep takes large ones
 	completePublicationSQL = "UPDATE publication SET complete = 1 WHERE id = ?"
-	publishedPathsSQL      = "SELECT relative_path FROM published_artifact WHERE publication_id = ? ORDER BY relative_path"
+	publishedPathsSQL      = "SELECT relative_path FROM published_artifact WHERE publication_id = ? AND relative_path > ? ORDER BY relative_path LIMIT ?"
+	publishedAboveSQL      = "SELECT f.relative_path FROM json_each(?2) AS dir CROSS JOIN published_artifact f ON f.publication_id = ?1 AND f.relative_path = dir.value LIMIT 1"
 	// A unit's file of version ?2 at one of several paths (?3), or below one (?4).
 	unitAtSQL = `SELECT ca.relative_path FROM json_each(?3) AS path CROSS JOIN content_artifact ca ON ca.relative_path = path.value
 CROSS JOIN repository_content m ON m.repository_id = ?1 AND m.content_id = ca.content_id AND m.added <= ?2 AND (m.removed IS NULL OR m.removed > ?2)
@@ -163,36 +164,43 @@ func (p *Publishing) finish(ctx context.Context) error {
 // checkPaths refuses metadata at the path of another file, or where one of the two has its
 // directory. The files of units are among themselves as they were in the version.
 func (p *Publishing) checkPaths(ctx context.Context) error {
-	paths := map[string]bool{}
-	err := p.app.eachRow(ctx, publishedPathsSQL, []any{p.id}, func(scan func(...any) error) error {
-		var path string
-		err := scan(&path)
-		paths[path] = true
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("check publication: %w", err)
-	}
-	for path := range paths {
-		above := prefixes(path)
-		clash := ""
-		for _, dir := range above {
-			if paths[dir] {
-				clash = path
-			}
+	for last := ""; ; {
+		var paths []string
+		err := p.app.eachRow(ctx, publishedPathsSQL, []any{p.id, last, membershipBatch}, func(scan func(...any) error) error {
+			err := scan(&last)
+			paths = append(paths, last)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("check publication: %w", err)
 		}
-		if clash == "" && p.passThrough {
-			v := p.version
-			args := []any{v.RepositoryID, v.Number, jsonTexts(append(above, path)), path}
-			if err := scanOne(ctx, p.app.db.Reader(), unitAtSQL, args, &clash); err != nil {
+		if len(paths) == 0 {
+			return nil
+		}
+		for _, path := range paths {
+			clash, err := p.clash(ctx, path)
+			if err != nil {
 				return fmt.Errorf("check publication: %w", err)
 			}
-		}
-		if clash != "" {
-			return &TaskError{Code: "PLP0012", Text: fmt.Sprintf("Cannot create publication. Path is duplicated, or both a file and a directory: %s.", clash)}
+			if clash != "" {
+				return &TaskError{Code: "PLP0012", Text: fmt.Sprintf("Cannot create publication. Path is duplicated, or both a file and a directory: %s.", clash)}
+			}
 		}
 	}
-	return nil
+}
+
+// clash finds another file that metadata at a path cannot lie beside; empty for none.
+func (p *Publishing) clash(ctx context.Context, path string) (clash string, err error) {
+	db, above := p.app.db.Reader(), prefixes(path)
+	if len(above) > 0 {
+		err = scanOne(ctx, db, publishedAboveSQL, []any{p.id, jsonTexts(above)}, &clash)
+	}
+	if err != nil || clash != "" || !p.passThrough {
+		return clash, err
+	}
+	v := p.version
+	err = scanOne(ctx, db, unitAtSQL, []any{v.RepositoryID, v.Number, jsonTexts(append(above, path)), path}, &clash)
+	return clash, err
 }
 
 // Create makes a publication of a version inside a task that makes the version, or that
