@@ -151,17 +151,25 @@ func artifactMaps[D any](ctx context.Context, db bun.IDB, ms []*Content[D]) ([]a
 const (
 	inVersionRange = "m.repository_id = ?0 AND m.added <= ?2 AND (m.removed IS NULL OR m.removed > ?2)"
 	addedInRange   = "m.repository_id = ?0 AND m.added > ?1 AND m.added <= ?2 AND (m.removed IS NULL OR m.removed > ?2)" +
-		" AND NOT EXISTS (SELECT 1 FROM repository_content o WHERE o.repository_id = ?0 AND o.content_id = m.content_id AND o.added <= ?1 AND o.removed > ?1)"
+		" AND NOT EXISTS (SELECT 1 FROM repository_content o WHERE o.repository_id = ?0 AND o.content_id = m.content_id AND o.added <= ?1 AND +o.removed > ?1)"
 	removedInRange = "m.repository_id = ?0 AND m.added <= ?1 AND m.removed > ?1 AND m.removed <= ?2" +
 		" AND NOT EXISTS (SELECT 1 FROM repository_content o WHERE o.repository_id = ?0 AND o.content_id = m.content_id AND o.added > ?1 AND o.added <= ?2 AND (o.removed IS NULL OR o.removed > ?2))"
 )
 
-func contentOf(rule string) string {
-	return "?TableAlias.id IN (SELECT m.content_id FROM repository_content m WHERE " + rule + ")"
+func contentOf(rule string) memberRule {
+	return memberRule{
+		among: "?TableAlias.id IN (SELECT m.content_id FROM repository_content m WHERE " + rule + ")",
+		each:  "EXISTS (SELECT 1 FROM repository_content m WHERE m.content_id = ?TableAlias.id AND " + rule + ")",
+	}
 }
 
-func artifactOf(rule string) string {
-	return "?TableAlias.id IN (SELECT ca.artifact_id FROM repository_content m JOIN content_artifact ca ON ca.content_id = m.content_id WHERE " + rule + ")"
+// A memberRule is a condition for the units of a version, or for what belongs to them: among all
+// of them, for queries that would else read the whole table; or looked up for each row, for
+// queries that find a few rows by something else, however much the version holds.
+type memberRule struct{ among, each string }
+
+func artifactOf(rule string) memberRule {
+	return memberRule{among: "?TableAlias.id IN (SELECT ca.artifact_id FROM repository_content m JOIN content_artifact ca ON ca.content_id = m.content_id WHERE " + rule + ")"}
 }
 
 func contentFilters() []Filter {
@@ -174,36 +182,49 @@ func contentFilters() []Filter {
 }
 
 const rangeSQL = `SELECT v.repository_id, v.number,
-coalesce((SELECT max(number) FROM repository_version WHERE repository_id = v.repository_id AND complete AND number < v.number), -1)
+coalesce((SELECT number FROM repository_version WHERE repository_id = v.repository_id AND complete AND number < v.number ORDER BY number DESC LIMIT 1), -1)
 FROM repository_version v WHERE v.id = ?`
 
 // membershipFilter takes a version, or a repository for its latest one.
-func membershipFilter(name, rule string) Filter {
+func membershipFilter(name string, rule memberRule) Filter {
 	return Filter{Name: name, Doc: "Repository Version referenced by HREF/PRN", Value: schema.Value{Type: schema.String, Format: "uri"},
 		Where: func(ctx context.Context, value string) (Where, error) {
-			a := FromContext(ctx)
-			db := a.db.Reader()
-			t, ok := a.parseTarget(ctx, value)
-			if !ok || t.end.kind.name != versionKind && t.end.kind.name != repositoryKind {
-				return nil, Refuse("URI not valid for a repository version: %s", value)
-			}
-			id, err := a.find(ctx, db, t.end.kind.name, value)
+			r, err := FromContext(ctx).memberRange(ctx, value)
 			if err != nil {
 				return nil, err
 			}
-			if t.end.kind.name == repositoryKind {
-				v, err := a.latestVersion(ctx, db, id)
-				if err != nil {
-					return nil, err
-				}
-				id = v.ID
+			condition := rule.among
+			if found, _ := ctx.Value(foundKey).(bool); found && rule.each != "" {
+				condition = rule.each
 			}
-			var repository, number, prev int64
-			if err := db.DB.QueryRowContext(ctx, rangeSQL, id).Scan(&repository, &number, &prev); err != nil {
-				return nil, fmt.Errorf("read version: %w", err)
-			}
-			return func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where(rule, repository, prev, number) }, nil
+			return func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where(condition, r.repository, r.prev, r.number) }, nil
 		}}
+}
+
+// A memberRange is a version, and the number of the one before it.
+type memberRange struct{ version, repository, number, prev int64 }
+
+// memberRange finds the version that an href or a PRN names, or the latest one of a repository.
+func (a *App) memberRange(ctx context.Context, value string) (r memberRange, err error) {
+	db := a.db.Reader()
+	t, ok := a.parseTarget(ctx, value)
+	if !ok || t.end.kind.name != versionKind && t.end.kind.name != repositoryKind {
+		return r, Refuse("URI not valid for a repository version: %s", value)
+	}
+	if r.version, err = a.find(ctx, db, t.end.kind.name, value); err != nil {
+		return r, err
+	}
+	if t.end.kind.name == repositoryKind {
+		v, err := a.latestVersion(ctx, db, r.version)
+		if err != nil {
+			return r, err
+		}
+		r.version = v.ID
+	}
+	if err := db.DB.QueryRowContext(ctx, rangeSQL, r.version).Scan(&r.repository, &r.number, &r.prev); err != nil {
+		return r, fmt.Errorf("read version: %w", err)
+	}
+	return r, nil
 }
 
 // contentFilter finds what holds one of the units that hrefs or PRNs name.

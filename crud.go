@@ -5,9 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"reflect"
-	"strings"
 
 	"github.com/uptrace/bun"
 )
@@ -243,7 +241,7 @@ func clone[M any](m *M) *M {
 // change reads the row again inside the transaction, so that nothing that happened since the
 // request was validated is lost, and writes it.
 func (v *view[M]) change(ctx context.Context, tx bun.Tx, key any, in map[string]json.RawMessage, how writing) (*M, error) {
-	old, err := v.model.First(ctx, tx, func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("?TablePKs = ?", key) })
+	old, err := v.model.First(ctx, tx, v.withKey(key))
 	if err != nil {
 		return nil, err
 	}
@@ -283,17 +281,4 @@ func (v *view[M]) destroy(ctx context.Context, r *Request) (*Answer, error) {
 		return nil, err
 	}
 	return &Answer{Kind: NoContent}, nil
-}
-
-func (v *view[M]) remove(ctx context.Context, tx bun.Tx, m *M) error {
-	if v.Remove != nil {
-		if err := v.Remove(ctx, tx, m); err != nil {
-			return err
-		}
-	}
-	err := v.model.Delete(ctx, tx, m)
-	if err != nil && strings.Contains(err.Error(), "FOREIGN KEY constraint failed") {
-		return fmt.Errorf("the %s is in use: %w", v.Name, ErrConflict)
-	}
-	return err
 }

@@ -10,20 +10,21 @@ import (
 // A version that a distribution serves is protected: pinned itself, through a publication, or
 // as what a distribution of the repository serves at present: the newest version with a
 // publication, if its type (?2) serves publications, else the newest one; and all versions with
-// checkpoints, if it serves these.
-const protectedSQL = `SELECT v.id FROM repository_version v WHERE v.repository_id = ?1 AND (
+// checkpoints, if it serves these. Asked of versions ?3 to ?4.
+const protectedSQL = `SELECT v.id FROM repository_version v WHERE v.repository_id = ?1 AND v.number BETWEEN ?3 AND ?4 AND (
   EXISTS (SELECT 1 FROM distribution d WHERE d.version_id = v.id)
   OR EXISTS (SELECT 1 FROM publication p CROSS JOIN distribution d ON d.publication_id = p.id WHERE p.version_id = v.id)
   OR EXISTS (SELECT 1 FROM distribution d WHERE d.repository_id = ?1 AND d.pulp_type IN (SELECT value FROM json_each(?2)))
-    AND v.number = (SELECT max(w.number) FROM repository_version w CROSS JOIN publication p ON p.version_id = w.id AND p.complete WHERE w.repository_id = ?1 AND w.complete)
+    AND v.number = (SELECT w.number FROM repository_version w WHERE w.repository_id = ?1 AND w.complete
+      AND EXISTS (SELECT 1 FROM publication p WHERE p.version_id = w.id AND p.complete) ORDER BY w.number DESC LIMIT 1)
   OR EXISTS (SELECT 1 FROM distribution d WHERE d.repository_id = ?1 AND d.pulp_type NOT IN (SELECT value FROM json_each(?2)))
     AND v.number = (SELECT latest FROM repository WHERE id = ?1)
   OR EXISTS (SELECT 1 FROM distribution d WHERE d.repository_id = ?1 AND d.checkpoint)
     AND EXISTS (SELECT 1 FROM publication p WHERE p.version_id = v.id AND p.checkpoint AND p.complete))`
 
-// protected are the ids of a repository's versions that must not be deleted.
-func protected(ctx context.Context, db bun.IDB, repository int64) (map[int64]bool, error) {
-	rows, err := raw(db).QueryContext(ctx, protectedSQL, repository, FromContext(ctx).publishedTypes())
+// protected are the ids of those of a repository's versions that must not be deleted.
+func protected(ctx context.Context, db bun.IDB, repository, from, to int64) (map[int64]bool, error) {
+	rows, err := raw(db).QueryContext(ctx, protectedSQL, repository, FromContext(ctx).publishedTypes(), from, to)
 	if err != nil {
 		return nil, fmt.Errorf("find protected versions: %w", err)
 	}
@@ -67,7 +68,7 @@ func deleteVersion(ctx context.Context, v *Version) (id ID, err error) {
 
 // mayDelete refuses to delete what is distributed.
 func mayDelete(ctx context.Context, tx bun.Tx, v *Version) error {
-	safe, err := protected(ctx, tx, v.RepositoryID)
+	safe, err := protected(ctx, tx, v.RepositoryID, v.Number, v.Number)
 	if err == nil && safe[v.ID] {
 		err = errProtected
 	}
@@ -82,12 +83,12 @@ func runDeleteVersion(ctx context.Context, tx bun.Tx, _ *Job, args deleteVersion
 	if err := mayDelete(ctx, tx, v); err != nil {
 		return struct{}{}, err
 	}
-	var others int
-	const othersSQL = "SELECT count(*) FROM repository_version WHERE repository_id = ? AND complete AND id <> ?"
+	var others bool
+	const othersSQL = "SELECT EXISTS (SELECT 1 FROM repository_version WHERE repository_id = ? AND complete AND id <> ?)"
 	if err := tx.Tx.QueryRowContext(ctx, othersSQL, v.RepositoryID, v.ID).Scan(&others); err != nil {
 		return struct{}{}, err
 	}
-	if others == 0 {
+	if !others {
 		return struct{}{}, &TaskError{Code: "PLP0011", Text: "Cannot delete repository version. Repositories must have at least one repository version."}
 	}
 	return struct{}{}, hide(ctx, tx, v)
@@ -95,10 +96,12 @@ func runDeleteVersion(ctx context.Context, tx bun.Tx, _ *Job, args deleteVersion
 
 const (
 	hideVersionSQL      = "UPDATE repository_version SET complete = 0 WHERE id = ?"
-	dropPublicationsSQL = "DELETE FROM publication WHERE version_id = ?"
+	dropPublicationsSQL = "DELETE FROM publication AS p WHERE p.version_id = ? AND NOT " + largeFiles
+	// Large ones vanish, too; see erase.go.
+	hidePublicationsSQL = "UPDATE publication SET complete = 0, checkpoint_of = NULL, task_id = NULL WHERE version_id = ?"
 	fallBackSQL         = `UPDATE repository SET latest = (SELECT max(number) FROM repository_version WHERE repository_id = ?1 AND complete)
 WHERE id = ?1`
-	neighboursSQL = `SELECT n.id, n.number, p.id, p.number FROM repository_version n
+	neighboursSQL = `SELECT n.id, n.number, p.number FROM repository_version n
 LEFT JOIN repository_version p ON p.repository_id = n.repository_id AND p.number =
   (SELECT max(number) FROM repository_version WHERE repository_id = n.repository_id AND complete AND number < n.number)
 WHERE n.repository_id = ?1 AND n.number =
@@ -111,13 +114,14 @@ func hide(ctx context.Context, tx bun.Tx, v *Version) error {
 	for _, step := range []struct {
 		query string
 		arg   int64
-	}{{hideVersionSQL, v.ID}, {dropPublicationsSQL, v.ID}, {fallBackSQL, v.RepositoryID}} {
+	}{{hideVersionSQL, v.ID}, {dropPublicationsSQL, v.ID}, {hidePublicationsSQL, v.ID}, {fallBackSQL, v.RepositoryID}} {
 		if _, err := tx.Tx.ExecContext(ctx, step.query, step.arg); err != nil {
 			return fmt.Errorf("delete version %d: %w", v.Number, err)
 		}
 	}
-	var next, prev Version
-	var prevID, prevNumber *int64
+	var next Version
+	var prev int64
+	var prevNumber *int64
 	rows, err := tx.Tx.QueryContext(ctx, neighboursSQL, v.RepositoryID, v.Number)
 	if err != nil {
 		return fmt.Errorf("delete version %d: %w", v.Number, err)
@@ -126,59 +130,60 @@ func hide(ctx context.Context, tx bun.Tx, v *Version) error {
 	if !rows.Next() {
 		return rows.Err()
 	}
-	if err := rows.Scan(&next.ID, &next.Number, &prevID, &prevNumber); err != nil {
+	if err := rows.Scan(&next.ID, &next.Number, &prevNumber); err != nil {
 		return err
 	}
-	next.RepositoryID, prev.Number = v.RepositoryID, -1
-	if prevID != nil {
-		prev.ID, prev.Number = *prevID, *prevNumber
+	if prev = -1; prevNumber != nil {
+		prev = *prevNumber
 	}
 	if err := rows.Close(); err != nil {
 		return err
 	}
-	changes, err := changesOf(ctx, tx, &next, &prev)
-	if err != nil {
-		return err
-	}
-	return writeCounts(ctx, tx, &next, &prev, changes)
+	return foldCounts(ctx, tx, v, &next, prev)
 }
 
 const retainSQL = `SELECT v.id, v.number, r.retain_repo_versions FROM repository r CROSS JOIN repository_version v ON v.repository_id = r.id
-WHERE r.id = ? AND v.complete AND r.retain_repo_versions IS NOT NULL ORDER BY v.number DESC`
+WHERE r.id = ? AND r.retain_repo_versions IS NOT NULL AND v.complete ORDER BY v.number DESC`
 
 // retain deletes the versions that the repository does not want to keep. Those that are
 // distributed stay, beyond the number of those that are kept.
 func (a *App) retain(ctx context.Context, tx bun.Tx, repository int64) error {
-	safe, err := protected(ctx, tx, repository)
+	all, keep, err := retainable(ctx, tx, repository)
+	if err != nil || int64(len(all)) <= keep {
+		return err
+	}
+	safe, err := protected(ctx, tx, repository, 0, all[0].Number)
 	if err != nil {
 		return err
 	}
-	rows, err := tx.Tx.QueryContext(ctx, retainSQL, repository)
-	if err != nil {
-		return fmt.Errorf("retain versions: %w", err)
-	}
-	defer rows.Close()
-	var old []*Version
-	for kept := int64(0); rows.Next(); {
-		v, retain := &Version{RepositoryID: repository}, int64(0)
-		if err := rows.Scan(&v.ID, &v.Number, &retain); err != nil {
-			return err
-		}
+	for _, v := range all {
 		switch {
 		case safe[v.ID]:
-		case kept < retain:
-			kept++
+		case keep > 0:
+			keep--
 		default:
-			old = append(old, v)
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return err
-	}
-	for _, v := range old {
-		if err := hide(ctx, tx, v); err != nil {
-			return err
+			if err := hide(ctx, tx, v); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// retainable are the versions of a repository that keeps only some, newest first, and how many it
+// keeps. One that keeps all has none here.
+func retainable(ctx context.Context, tx bun.Tx, repository int64) (all []*Version, keep int64, err error) {
+	rows, err := tx.Tx.QueryContext(ctx, retainSQL, repository)
+	if err != nil {
+		return nil, 0, fmt.Errorf("retain versions: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		v := &Version{RepositoryID: repository}
+		if err := rows.Scan(&v.ID, &v.Number, &keep); err != nil {
+			return nil, 0, err
+		}
+		all = append(all, v)
+	}
+	return all, keep, rows.Err()
 }

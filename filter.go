@@ -43,9 +43,11 @@ func (v *view[M]) declareFilters() {
 		}
 		for _, name := range f.filters {
 			v.addFilters(v.fieldFilters(name, column, f)...)
+			v.seeks = append(v.seeks, name, name+"__in")
 		}
 	}
 	v.addFilters(v.identityFilters()...)
+	v.seeks = append(v.seeks, "pulp_href__in", "prn__in", "pulp_id__in")
 	if v.master && v.end.kind.typed {
 		v.addFilters(v.typeFilters()...)
 	}

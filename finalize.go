@@ -10,11 +10,11 @@ import (
 const (
 	// What changed since the version before, by type: by index, so that it costs the change. What
 	// left or came and was back as it was, in versions between the two that are gone, did not change.
-	countAddedSQL = `SELECT 'A', c.pulp_type, count(*) FROM repository_content m CROSS JOIN content c ON c.id = m.content_id
+	countAddedSQL = `SELECT 'A', c.pulp_type, count(*) FROM repository_content m INDEXED BY repository_content_added CROSS JOIN content c ON c.id = m.content_id
 WHERE m.repository_id = ?1 AND m.added > ?2 AND m.added <= ?3 AND (m.removed IS NULL OR m.removed > ?3)
-AND NOT EXISTS (SELECT 1 FROM repository_content o WHERE o.repository_id = ?1 AND o.content_id = m.content_id AND o.added <= ?2 AND o.removed > ?2)
+AND NOT EXISTS (SELECT 1 FROM repository_content o WHERE o.repository_id = ?1 AND o.content_id = m.content_id AND o.added <= ?2 AND +o.removed > ?2)
 GROUP BY c.pulp_type`
-	countRemovedSQL = `SELECT 'R', c.pulp_type, count(*) FROM repository_content m CROSS JOIN content c ON c.id = m.content_id
+	countRemovedSQL = `SELECT 'R', c.pulp_type, count(*) FROM repository_content m INDEXED BY repository_content_removed CROSS JOIN content c ON c.id = m.content_id
 WHERE m.repository_id = ?1 AND m.removed > ?2 AND m.removed <= ?3 AND m.added <= ?2
 AND NOT EXISTS (SELECT 1 FROM repository_content o WHERE o.repository_id = ?1 AND o.content_id = m.content_id AND o.added > ?2 AND o.added <= ?3 AND (o.removed IS NULL OR o.removed > ?3))
 GROUP BY c.pulp_type`
@@ -27,7 +27,7 @@ GROUP BY pulp_type HAVING n > 0`
 	moveLatestSQL      = "UPDATE repository SET latest = ?1, next_version = ?1 + 1, pulp_last_updated = ?2 WHERE id = ?3"
 	changedSQL         = `SELECT EXISTS (SELECT 1 FROM repository_content WHERE repository_id = ?1 AND added = ?2)
 OR EXISTS (SELECT 1 FROM repository_content WHERE repository_id = ?1 AND removed = ?2)`
-	foreignContentSQL = `SELECT c.pulp_type FROM repository_content m CROSS JOIN content c ON c.id = m.content_id
+	foreignContentSQL = `SELECT c.pulp_type FROM repository_content m INDEXED BY repository_content_added CROSS JOIN content c ON c.id = m.content_id
 WHERE m.repository_id = ? AND m.added = ? AND c.pulp_type NOT IN (SELECT value FROM json_each(?)) LIMIT 1`
 	dropVersionSQL = "DELETE FROM repository_version WHERE id = ? AND NOT complete"
 )
@@ -89,7 +89,7 @@ func (v *NewVersion) check(ctx context.Context) error {
 		}
 		return &TaskError{Text: fmt.Sprintf("Saw unsupported content types %s", label)}
 	}
-	return a.checkPaths(ctx, &v.Version)
+	return a.checkPaths(ctx, &v.Version, &v.prev, face)
 }
 
 // appear makes the version the repository's latest one, and applies its retention.

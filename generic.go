@@ -3,7 +3,9 @@ package pulp
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/uptrace/bun"
 )
@@ -29,6 +31,7 @@ type writer interface {
 	createIn(ctx context.Context, tx bun.Tx, j *Job, in map[string]json.RawMessage) (json.RawMessage, error)
 	updateIn(ctx context.Context, tx bun.Tx, key int64, in map[string]json.RawMessage, how writing) (json.RawMessage, error)
 	deleteIn(ctx context.Context, tx bun.Tx, key int64) error
+	buryIn(ctx context.Context, tx bun.Tx, key, task int64) (t *tomb, buried bool, err error)
 }
 
 func runCreate(ctx context.Context, tx bun.Tx, j *Job, args genericArgs) (json.RawMessage, error) {
@@ -44,7 +47,18 @@ func runDelete(ctx context.Context, tx bun.Tx, _ *Job, args genericArgs) (struct
 }
 
 func runSlowDelete(ctx context.Context, j *Job, args genericArgs) (struct{}, error) {
-	v := FromContext(ctx).views[args.Path]
+	v, t := FromContext(ctx).views[args.Path], (*tomb)(nil)
+	buried := false
+	err := j.Tx(ctx, func(ctx context.Context, tx bun.Tx) (err error) {
+		t, buried, err = v.buryIn(ctx, tx, args.Key, j.id)
+		return err
+	})
+	if err != nil {
+		return struct{}{}, err
+	}
+	if buried {
+		return struct{}{}, j.erase(ctx, t, args.Key, j.erasing())
+	}
 	j.OnFinish(func(ctx context.Context, tx bun.Tx) error { return v.deleteIn(ctx, tx, args.Key) })
 	return struct{}{}, nil
 }
@@ -123,7 +137,17 @@ func (v *view[M]) text(ctx context.Context, db bun.IDB, m *M) (json.RawMessage, 
 }
 
 func (v *view[M]) row(ctx context.Context, db bun.IDB, key int64) (*M, error) {
-	return v.model.First(ctx, db, func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("?TablePKs = ?", key) })
+	return v.model.First(ctx, db, v.withKey(key))
+}
+
+// withKey finds the row with a primary key, if it still is of the view's type.
+func (v *view[M]) withKey(key any) Where {
+	return func(q *bun.SelectQuery) *bun.SelectQuery {
+		if q = q.Where("?TablePKs = ?", key); v.end.typ != 0 {
+			q = q.Where("?TableAlias.pulp_type = ?", v.end.typ)
+		}
+		return q
+	}
 }
 
 func (v *view[M]) deleteIn(ctx context.Context, tx bun.Tx, key int64) error {
@@ -132,6 +156,39 @@ func (v *view[M]) deleteIn(ctx context.Context, tx bun.Tx, key int64) error {
 		return err
 	}
 	return v.remove(ctx, tx, m)
+}
+
+// buryIn makes a large object vanish that a task then erases; any other stays as it is.
+func (v *view[M]) buryIn(ctx context.Context, tx bun.Tx, key, task int64) (t *tomb, buried bool, err error) {
+	if _, err := v.row(ctx, tx, key); err != nil {
+		return nil, false, err
+	}
+	t = tombOf(v.end.kind.name)
+	buried, err = t.lower(ctx, tx, key, &task)
+	return t, buried, err
+}
+
+// remove deletes a row; what is large vanishes now and is erased later.
+func (v *view[M]) remove(ctx context.Context, tx bun.Tx, m *M) error {
+	if v.Remove != nil {
+		if err := v.Remove(ctx, tx, m); err != nil {
+			return err
+		}
+	}
+	if t := tombOf(v.end.kind.name); t != nil {
+		buried, err := t.lower(ctx, tx, v.number(m), nil)
+		if err != nil {
+			return err
+		}
+		if buried {
+			return eraseLater(ctx, tx)
+		}
+	}
+	err := v.model.Delete(ctx, tx, m)
+	if err != nil && strings.Contains(err.Error(), "FOREIGN KEY constraint failed") {
+		return fmt.Errorf("the %s is in use: %w", v.Name, ErrConflict)
+	}
+	return err
 }
 
 // taken says which unique fields of m another row has already.

@@ -21,6 +21,9 @@ type NewVersion struct {
 	changes []change // since prev, once it is finished
 }
 
+// The statements on membership say by which index rows are found where there is a choice: without
+// statistics SQLite takes all of a repository for as little as what one version added.
+
 // membership batches are small enough that other writers do not wait for long.
 const membershipBatch = 1000
 
@@ -28,12 +31,12 @@ const (
 	insertVersionSQL = `INSERT INTO repository_version (pulp_id, domain_id, created_by, pulp_created, pulp_last_updated, repository_id, number, base_version_id)
 SELECT ?, domain_id, ?, ?, ?, id, next_version, ? FROM repository WHERE id = ? RETURNING id, number`
 	// A unit of the head gives way to one that takes its slot.
-	closeSlotsSQL = `UPDATE repository_content SET removed = ?1
+	closeSlotsSQL = `UPDATE repository_content INDEXED BY repository_content_head SET removed = ?1
 WHERE repository_id = ?2 AND removed IS NULL AND added < ?1
 AND slot IN (SELECT c.slot FROM json_each(?3) AS unit CROSS JOIN content c ON c.id = unit.value)
 AND content_id NOT IN (SELECT value FROM json_each(?3)) RETURNING content_id`
 	// So does one that came with the base version (?4): it is not new, though it was not in the head.
-	giveWaySQL = `DELETE FROM repository_content WHERE repository_id = ?2 AND removed IS NULL AND added = ?1
+	giveWaySQL = `DELETE FROM repository_content INDEXED BY repository_content_head WHERE repository_id = ?2 AND removed IS NULL AND added = ?1
 AND slot IN (SELECT c.slot FROM json_each(?3) AS unit CROSS JOIN content c ON c.id = unit.value)
 AND content_id NOT IN (SELECT value FROM json_each(?3))
 AND EXISTS (SELECT 1 FROM repository_content b WHERE b.repository_id = ?2 AND b.content_id = repository_content.content_id

@@ -58,7 +58,7 @@ func coreKinds() map[string]*kind {
 func corePlugin() Plugin {
 	return Plugin{Name: "core", Version: CoreVersion, Parts: []Part{
 		generalCreate, generalUpdate, quickDelete, generalDelete,
-		modifyTask, deleteVersionTask, createContentTask, commitUploadTask, repairTask, repairAllTask, reclaimTask, purgeTask,
+		modifyTask, deleteVersionTask, createContentTask, commitUploadTask, repairTask, repairAllTask, reclaimTask, purgeTask, eraseTask,
 		artifactViews(), uploadViews(), taskViews(), workerViews(), groupViews(), scheduleViews(),
 		userViews(), userGroupViews(), groupUsers{}, roleViews(), userRoleViews(), groupRoleViews(), policyViews(), loginOperations{},
 		headerGuards(), compositeGuards(), redirectGuards(), rbacGuards{},

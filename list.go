@@ -27,13 +27,30 @@ func (v *view[M]) list(ctx context.Context, r *Request) (*Answer, error) {
 	if err := v.allow(ctx, List, nil); err != nil {
 		return nil, err
 	}
-	db := v.app.db.Reader()
 	page := &Page{Limit: number(r.Query.Get("limit"), defaultLimit), Offset: number(r.Query.Get("offset"), 0)}
-	var recs []*M
 	visible, err := v.sight(ctx)
 	if err != nil {
 		return nil, err
 	}
+	find := v.rows
+	if v.listsMembers(visible, r.Query) {
+		find = v.members
+	}
+	recs, err := find(ctx, visible, r, page)
+	if err != nil {
+		return nil, err
+	}
+	only, without := v.pruned(r.Query)
+	page.Results, err = v.codec.encode(ctx, v.app.db.Reader(), recs, only, append(without, v.codec.details()...))
+	if err != nil {
+		return nil, err
+	}
+	return &Answer{Kind: OK, Page: page}, nil
+}
+
+// rows finds the objects of a page, and counts them all.
+func (v *view[M]) rows(ctx context.Context, visible sight, r *Request, page *Page) (recs []*M, err error) {
+	db := v.app.db.Reader()
 	q := visible.where(v.scope(db.NewSelect().Model(&recs)))
 	if v.nest != nil || v.parent != "" {
 		above, err := v.parentOf(ctx, db, r.Vars["pk"])
@@ -58,12 +75,7 @@ func (v *view[M]) list(ctx context.Context, r *Request) (*Answer, error) {
 		return nil, fmt.Errorf("list %ss: %w", v.Name, err)
 	}
 	page.Count = int64(count)
-	only, without := v.pruned(r.Query)
-	page.Results, err = v.codec.encode(ctx, db, recs, only, append(without, v.codec.details()...))
-	if err != nil {
-		return nil, err
-	}
-	return &Answer{Kind: OK, Page: page}, nil
+	return recs, nil
 }
 
 // parentOf finds the object below which the collection lies. Whether the caller may see it has been
@@ -91,6 +103,9 @@ func (v *view[M]) parentOf(ctx context.Context, db bun.IDB, key string) (int64, 
 
 // filter applies the query's filters and refuses what it does not know.
 func (v *view[M]) filter(ctx context.Context, q *bun.SelectQuery, query url.Values) (*bun.SelectQuery, error) {
+	if slices.ContainsFunc(v.seeks, func(name string) bool { return query.Get(name) != "" }) {
+		ctx = context.WithValue(ctx, foundKey, true)
+	}
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		if slices.Contains(always, name) {
 			continue

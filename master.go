@@ -16,10 +16,10 @@ func masterViews() Part { return masters{} }
 func (masters) declare(r *registry, owner Plugin) error {
 	type raw = json.RawMessage
 	parts := []Part{
-		&ViewSet[Repository[raw]]{Path: "repositories", Name: "repository", class: "Repository", kind: repositoryKind, sorts: repositorySorts, Ops: List, labels: true, master: true,
+		&ViewSet[Repository[raw]]{Path: "repositories", Name: "repository", class: "Repository", kind: repositoryKind, sorts: repositorySorts, Ops: List, labels: true, master: true, Scope: alive,
 			Serializer: Serializer[Repository[raw]]{Computed: versionLinks[raw](r)},
 			Filters:    repositoryFilters()},
-		&ViewSet[Remote[raw]]{Path: "remotes", Name: "remote", class: "GenericRemote", kind: remoteKind, sorts: remoteSorts(), Ops: List, labels: true, master: true,
+		&ViewSet[Remote[raw]]{Path: "remotes", Name: "remote", class: "GenericRemote", kind: remoteKind, sorts: remoteSorts(), Ops: List, labels: true, master: true, Scope: alive,
 			Filters: timeFilters("pulp_last_updated", "rm.pulp_last_updated")},
 		&ViewSet[Content[raw]]{Path: "content", Name: "content", class: "MultipleArtifactContent", kind: contentKind, Ops: List, labels: true, master: true,
 			Serializer: Serializer[Content[raw]]{Computed: fileFields[raw](false)}, Filters: contentFilters()},

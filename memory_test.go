@@ -22,7 +22,7 @@ func TestLongManifestTakesLittleMemory(t *testing.T) {
 	}
 	lines := 20_000
 	if pulptest.Heavy() {
-		lines = 1_000_000
+		lines = 200_000
 	}
 	s, up := newFiles(t), pulptest.NewUpstream(t)
 	var peak atomic.Uint64

@@ -21,7 +21,7 @@ const coolDown = 5 * time.Minute
 const (
 	// What has no digest cannot be verified.
 	sourcesSQL = `SELECT ra.id, ra.remote_id, ra.url, coalesce(ra.size, -1), ra.sha256, r.policy
-FROM remote_artifact ra JOIN remote r ON r.id = ra.remote_id
+FROM remote_artifact ra JOIN remote r ON r.id = ra.remote_id AND r.pulp_type <> 0
 WHERE ra.content_artifact_id = ? AND ra.sha256 IS NOT NULL AND (ra.failed_at IS NULL OR ra.failed_at < ?) ORDER BY ra.id`
 	sourceFailedSQL = "UPDATE remote_artifact SET failed_at = ? WHERE id = ?"
 	artifactNowSQL  = `SELECT a.sha256, a.size FROM content_artifact ca JOIN artifact a ON a.id = ca.artifact_id WHERE ca.id = ?`

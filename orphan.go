@@ -85,14 +85,7 @@ const (
 
 	// goneVersionsSQL are the versions that were deleted and whose membership still stands.
 	goneVersionsSQL = `SELECT v.repository_id, v.number FROM repository_version v JOIN repository r ON r.id = v.repository_id
-WHERE NOT v.complete AND v.number < r.latest`
-	// goneUnitsSQL deletes membership that no version sees: it began with a deleted version and
-	// ended no later than the next one that is there. Nobody's work depends on such rows.
-	goneUnitsSQL = `DELETE FROM repository_content WHERE repository_id = ?1 AND added = ?2
-  AND removed <= (SELECT min(number) FROM repository_version WHERE repository_id = ?1 AND number > ?2 AND complete)
-  AND content_id IN (SELECT content_id FROM repository_content WHERE repository_id = ?1 AND added = ?2
-    AND removed <= (SELECT min(number) FROM repository_version WHERE repository_id = ?1 AND number > ?2 AND complete) LIMIT ?3)`
-
+WHERE NOT v.complete AND v.number < r.latest ORDER BY v.repository_id, v.number`
 	orphanUnitsSQL = `SELECT c.id FROM content c WHERE c.id > ?1 AND c.id <= ?2 AND c.touched < ?3 AND ` + orphanUnit
 	dropUnitsSQL   = `DELETE FROM content AS c WHERE c.id IN (SELECT value FROM json_each(?1)) AND c.touched < ?2 AND ` + orphanUnit
 	orphanFilesSQL = `SELECT a.id FROM artifact a WHERE a.id > ?1 AND a.id <= ?2 AND a.touched < ?3 AND ` + orphanFile
@@ -157,9 +150,10 @@ func (c *cleaning) forgetGone(ctx context.Context) error {
 		all = append(all, g)
 		return err
 	})
+	var done gap
 	for _, g := range all {
 		if err == nil {
-			err = c.j.inBatches(ctx, goneUnitsSQL, g.repository, g.number, settleBatch)
+			done, err = c.j.clear(ctx, g.repository, g.number, done)
 		}
 	}
 	return err

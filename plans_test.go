@@ -19,13 +19,15 @@ import (
 
 // Sorting is right for these: what they sort is small, or is read whole by a person.
 var sorts = map[string]bool{
-	"add":             true, // a batch
-	"chunks":          true, // of the uploads of one page
-	"published files": true, // the files of one unit
-	"sources":         true, // of one file
-	"count added":     true, // groups by type
-	"count removed":   true,
-	"count present":   true,
+	"add":                true, // a batch
+	"chunks":             true, // of the uploads of one page
+	"published files":    true, // the files of one unit
+	"sources":            true, // of one file
+	"count added":        true, // groups by type
+	"count removed":      true,
+	"count present":      true,
+	"fold: from version": true,
+	"fold: from next":    true,
 }
 
 // plan explains a statement.
@@ -57,7 +59,7 @@ var scans = regexp.MustCompile(`(?m)^SCAN (?:\w+)(?:$| USING)`)
 
 // hidden are the names of json_each in our statements, a table of one row, and an index of what
 // deleted versions left.
-var hidden = regexp.MustCompile(`(?m)^SCAN (f|u|unit|path|dir|one|json_each|domain|CONSTANT ROW|\d+ CONSTANT ROWS?|v USING INDEX repository_version_incomplete)\b.*\n`)
+var hidden = regexp.MustCompile(`(?m)^SCAN (f|u|unit|path|dir|one|json_each|domain|CONSTANT ROW|\d+ CONSTANT ROWS?|v USING INDEX repository_version_incomplete|[op] USING (COVERING )?INDEX (repository_gone|remote_gone|publication_incomplete))\b.*\n`)
 
 func (s *site) soundPlan(t *testing.T, name, when, query string) {
 	t.Helper()

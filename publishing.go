@@ -27,11 +27,14 @@ type PublishedFile struct {
 	Size   int64  // in bytes; -1 if neither the file is here nor its remote tells
 }
 
+// firstSource is the oldest source of a file ca; not one of a remote that was deleted.
+const firstSource = `(SELECT min(s.id) FROM remote_artifact s CROSS JOIN remote r ON r.id = s.remote_id AND r.pulp_type <> 0 WHERE s.content_artifact_id = ca.id)`
+
 const publishedFilesSQL = `SELECT c.id, ca.relative_path, coalesce(a.sha256, ra.sha256, ''), coalesce(a.size, ra.size, -1)
 FROM repository_content m CROSS JOIN content c ON c.id = m.content_id
 CROSS JOIN content_artifact ca ON ca.content_id = c.id
 LEFT JOIN artifact a ON a.id = ca.artifact_id
-LEFT JOIN remote_artifact ra ON ra.id = (SELECT min(id) FROM remote_artifact WHERE content_artifact_id = ca.id)
+LEFT JOIN remote_artifact ra ON ra.id = ` + firstSource + `
 WHERE ` + inVersion + ` AND m.content_id < ? AND m.content_id IN (
   SELECT n.content_id FROM repository_content n WHERE n.repository_id = ?1 AND n.added <= ?2 AND (n.removed IS NULL OR n.removed > ?3)
   AND n.content_id < ?4 ORDER BY n.content_id DESC LIMIT ?5)
@@ -98,9 +101,11 @@ func (p *Publishing) add(ctx context.Context, path string, f *Incoming) error {
 }
 
 const (
-	ownPublicationSQL      = "UPDATE publication SET task_id = ? WHERE id = ?" // see strayPublications
+	ownPublicationSQL      = "UPDATE publication SET task_id = ? WHERE id = ?"                                      // see strayPublications
+	dropUnmadeSQL          = "DELETE FROM publication AS p WHERE p.id = ? AND NOT p.complete AND NOT " + largeFiles // the sweep takes large ones
 	completePublicationSQL = "UPDATE publication SET complete = 1 WHERE id = ?"
-	publishedPathsSQL      = "SELECT relative_path FROM published_artifact WHERE publication_id = ? ORDER BY relative_path"
+	publishedPathsSQL      = "SELECT relative_path FROM published_artifact WHERE publication_id = ? AND relative_path > ? ORDER BY relative_path LIMIT ?"
+	publishedAboveSQL      = "SELECT f.relative_path FROM json_each(?2) AS dir CROSS JOIN published_artifact f ON f.publication_id = ?1 AND f.relative_path = dir.value LIMIT 1"
 	// A unit's file of version ?2 at one of several paths (?3), or below one (?4).
 	unitAtSQL = `SELECT ca.relative_path FROM json_each(?3) AS path CROSS JOIN content_artifact ca ON ca.relative_path = path.value
 CROSS JOIN repository_content m ON m.repository_id = ?1 AND m.content_id = ca.content_id AND m.added <= ?2 AND (m.removed IS NULL OR m.removed > ?2)
@@ -159,36 +164,43 @@ func (p *Publishing) finish(ctx context.Context) error {
 // checkPaths refuses metadata at the path of another file, or where one of the two has its
 // directory. The files of units are among themselves as they were in the version.
 func (p *Publishing) checkPaths(ctx context.Context) error {
-	paths := map[string]bool{}
-	err := p.app.eachRow(ctx, publishedPathsSQL, []any{p.id}, func(scan func(...any) error) error {
-		var path string
-		err := scan(&path)
-		paths[path] = true
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("check publication: %w", err)
-	}
-	for path := range paths {
-		above := prefixes(path)
-		clash := ""
-		for _, dir := range above {
-			if paths[dir] {
-				clash = path
-			}
+	for last := ""; ; {
+		var paths []string
+		err := p.app.eachRow(ctx, publishedPathsSQL, []any{p.id, last, membershipBatch}, func(scan func(...any) error) error {
+			err := scan(&last)
+			paths = append(paths, last)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("check publication: %w", err)
 		}
-		if clash == "" && p.passThrough {
-			v := p.version
-			args := []any{v.RepositoryID, v.Number, jsonTexts(append(above, path)), path}
-			if err := scanOne(ctx, p.app.db.Reader(), unitAtSQL, args, &clash); err != nil {
+		if len(paths) == 0 {
+			return nil
+		}
+		for _, path := range paths {
+			clash, err := p.clash(ctx, path)
+			if err != nil {
 				return fmt.Errorf("check publication: %w", err)
 			}
-		}
-		if clash != "" {
-			return &TaskError{Code: "PLP0012", Text: fmt.Sprintf("Cannot create publication. Path is duplicated, or both a file and a directory: %s.", clash)}
+			if clash != "" {
+				return &TaskError{Code: "PLP0012", Text: fmt.Sprintf("Cannot create publication. Path is duplicated, or both a file and a directory: %s.", clash)}
+			}
 		}
 	}
-	return nil
+}
+
+// clash finds another file that metadata at a path cannot lie beside; empty for none.
+func (p *Publishing) clash(ctx context.Context, path string) (clash string, err error) {
+	db, above := p.app.db.Reader(), prefixes(path)
+	if len(above) > 0 {
+		err = scanOne(ctx, db, publishedAboveSQL, []any{p.id, jsonTexts(above)}, &clash)
+	}
+	if err != nil || clash != "" || !p.passThrough {
+		return clash, err
+	}
+	v := p.version
+	err = scanOne(ctx, db, unitAtSQL, []any{v.RepositoryID, v.Number, jsonTexts(append(above, path)), path}, &clash)
+	return clash, err
 }
 
 // Create makes a publication of a version inside a task that makes the version, or that
@@ -223,7 +235,7 @@ func (p *Publishing) dropIf(err error) error {
 		return nil
 	}
 	drop := func(ctx context.Context, tx bun.Tx) error {
-		_, err := tx.Tx.ExecContext(ctx, "DELETE FROM publication WHERE id = ? AND NOT complete", p.id)
+		_, err := tx.Tx.ExecContext(ctx, dropUnmadeSQL, p.id)
 		return err
 	}
 	if lost := p.j.CleanUp(drop); lost != nil {

@@ -104,6 +104,7 @@ type App struct {
 	digests       blob.Set
 	flights       *flights
 	finds         finds
+	pageEnds      pageEnds
 	removing      *semaphore.Weighted // held by who removes bytes, and by who needs that nobody does
 	password      string              // of admin, if Open made it
 	closed        atomic.Bool
@@ -216,6 +217,7 @@ const (
 	jobKey
 	prefixKey
 	pageKey
+	foundKey // true: the filters of a list find its few rows by an index
 	accessKey
 	contentRequestKey
 )

@@ -55,7 +55,7 @@ func startReclaim(ctx context.Context, tx bun.Tx, in *ReclaimSpace) (_ ticketed,
 }
 
 func (a *App) allRepositories(ctx context.Context, tx bun.Tx) (ids []int64, err error) {
-	rows, err := tx.Tx.QueryContext(ctx, "SELECT id FROM repository WHERE domain_id = ? ORDER BY id", a.domain.ID)
+	rows, err := tx.Tx.QueryContext(ctx, "SELECT id FROM repository WHERE domain_id = ? AND pulp_type <> 0 ORDER BY id", a.domain.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,8 @@ WHERE m.repository_id = ?1 AND m.content_id > ?2 AND c.pulp_type IN (SELECT valu
 	// beyond ?2 has the unit and none of the versions ?3 holds it.
 	reclaimFilesSQL = `UPDATE content_artifact AS ca SET artifact_id = NULL
 WHERE ca.content_id IN (SELECT value FROM json_each(?1)) AND ca.artifact_id IS NOT NULL
-  AND EXISTS (SELECT 1 FROM remote_artifact ra WHERE ra.content_artifact_id = ca.id AND ra.sha256 IS NOT NULL)
+  AND EXISTS (SELECT 1 FROM remote_artifact ra CROSS JOIN remote r ON r.id = ra.remote_id AND r.pulp_type <> 0
+    WHERE ra.content_artifact_id = ca.id AND ra.sha256 IS NOT NULL)
   AND NOT EXISTS (SELECT 1 FROM repository_content m WHERE m.content_id = ca.content_id AND m.repository_id NOT IN (SELECT value FROM json_each(?2)))
   AND NOT EXISTS (SELECT 1 FROM json_each(?3) k CROSS JOIN repository_version v ON v.id = k.value
     CROSS JOIN repository_content m ON m.repository_id = v.repository_id AND m.content_id = ca.content_id

@@ -154,6 +154,11 @@ func (a *App) seed(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make domain: %w", err)
 	}
+	// The type of what was buried, see erase.go.
+	_, err = a.db.Writer().DB.ExecContext(ctx, `INSERT INTO type (id, kind, name) SELECT 0, 'gone', '' WHERE NOT EXISTS (SELECT 1 FROM type WHERE id = 0)`)
+	if err != nil {
+		return fmt.Errorf("make the type of what is gone: %w", err)
+	}
 	row := a.db.Reader().DB.QueryRowContext(ctx, "SELECT id, pulp_id FROM domain WHERE name = 'default'")
 	if err := row.Scan(&a.domain.ID, &a.domain.PulpID); err != nil {
 		return fmt.Errorf("read domain: %w", err)

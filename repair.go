@@ -69,7 +69,7 @@ WHERE m.repository_id = ?1 AND m.added <= ?2 AND (m.removed IS NULL OR m.removed
 	batchEndSQL = `SELECT max(content_id) FROM (SELECT m.content_id FROM repository_content m
 WHERE m.repository_id = ?1 AND m.added <= ?2 AND (m.removed IS NULL OR m.removed > ?2) AND m.content_id > ?3 ORDER BY m.content_id LIMIT ?4) HAVING count(*) > 0`
 	artifactSourcesSQL = `SELECT ra.id, ra.remote_id, ra.url FROM content_artifact ca CROSS JOIN remote_artifact ra ON ra.content_artifact_id = ca.id
-WHERE ca.artifact_id = ?`
+CROSS JOIN remote r ON r.id = ra.remote_id AND r.pulp_type <> 0 WHERE ca.artifact_id = ?`
 )
 
 // repairAllSQL are the artifacts of any repository.

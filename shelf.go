@@ -14,11 +14,15 @@ const (
 FROM published_artifact pa LEFT JOIN content_artifact ca ON ca.id = pa.content_artifact_id
 LEFT JOIN artifact a ON a.id = coalesce(pa.artifact_id, ca.artifact_id)
 WHERE pa.publication_id = ?5 AND pa.relative_path = ?3`
-	// A unit whose only file's path is its slot is found by its slot.
+	// A unit whose only file's path is its slot is found by its slot: among those that are still
+	// there, or that have been removed since.
 	slotAtSQL = `SELECT ca.relative_path, ca.id, coalesce(a.sha256, ''), coalesce(a.size, -1)
-FROM repository_content m CROSS JOIN content_artifact ca ON ca.content_id = m.content_id
-LEFT JOIN artifact a ON a.id = ca.artifact_id
-WHERE m.repository_id = ?1 AND m.slot = ?4 AND m.added <= ?2 AND (m.removed IS NULL OR m.removed > ?2) AND ca.relative_path = ?3 LIMIT 1`
+FROM repository_content m CROSS JOIN content_artifact ca ON ca.content_id = m.content_id LEFT JOIN artifact a ON a.id = ca.artifact_id
+WHERE m.repository_id = ?1 AND m.slot = ?4 AND m.removed IS NULL AND m.added <= ?2 AND ca.relative_path = ?3
+UNION ALL
+SELECT ca.relative_path, ca.id, coalesce(a.sha256, ''), coalesce(a.size, -1)
+FROM repository_content m CROSS JOIN content_artifact ca ON ca.content_id = m.content_id LEFT JOIN artifact a ON a.id = ca.artifact_id
+WHERE m.repository_id = ?1 AND m.slot = ?4 AND m.removed > ?2 AND m.added <= ?2 AND ca.relative_path = ?3 LIMIT 1`
 	// What is published at a path, or else lies there.
 	publishedOrSlotAtSQL = publishedAtSQL + "\nUNION ALL\n" + slotAtSQL
 	memberAtSQL          = `SELECT ca.relative_path, ca.id, coalesce(a.sha256, ''), coalesce(a.size, -1)
@@ -81,7 +85,7 @@ UNION ALL
 SELECT ca.relative_path, coalesce(a.size, ra.size, -1) FROM content_artifact ca
 CROSS JOIN repository_content m ON m.repository_id = ?2 AND m.content_id = ca.content_id AND m.added <= ?3 AND (m.removed IS NULL OR m.removed > ?3)
 LEFT JOIN artifact a ON a.id = ca.artifact_id
-LEFT JOIN remote_artifact ra ON ra.id = (SELECT min(id) FROM remote_artifact WHERE content_artifact_id = ca.id)
+LEFT JOIN remote_artifact ra ON ra.id = ` + firstSource + `
 WHERE ca.relative_path >= ?4 AND ca.relative_path < ?5
 ORDER BY 1 LIMIT ?6`
 

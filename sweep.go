@@ -19,7 +19,7 @@ WHERE NOT EXISTS (SELECT 1 FROM task t WHERE t.id = r.task_id AND t.state IN ('w
   OR NOT EXISTS (SELECT 1 FROM task t WHERE t.id = CAST(g.body AS INTEGER) AND t.state = 'waiting' AND t.message = g.id))`
 	// strayPublications are those that nobody is at work on (any more). Versions are settled by
 	// the next task of their repository.
-	strayPublications = `SELECT p.id FROM publication p WHERE NOT p.complete
+	strayPublications = `SELECT p.id FROM publication p WHERE NOT p.complete AND NOT ` + largeFiles + `
   AND NOT EXISTS (SELECT 1 FROM task t WHERE t.id = p.task_id AND t.state IN ('running', 'canceling'))`
 	// strayReady are tasks that are ready but on no list.
 	strayReady = `SELECT t.id FROM task t WHERE t.state = 'waiting' AND t.unblocked_at IS NOT NULL
@@ -63,6 +63,9 @@ func (a *App) sweep(ctx context.Context) error {
 		if err := a.mendAll(ctx, step.find, step.mend); err != nil {
 			return fmt.Errorf("sweep: %w", err)
 		}
+	}
+	if err := a.eraseRest(ctx); err != nil {
+		return fmt.Errorf("sweep: %w", err)
 	}
 	a.ready.doubt()
 	a.pool.wake()

@@ -98,7 +98,7 @@ func (t *RepositoryType[D]) accepts(r *registry, typ int64) bool {
 
 // remoteOf reads what a remote of any type says of its server.
 func (a *App) remoteOf(ctx context.Context, id int64) (*Remote[None], error) {
-	m, err := NewModel[Remote[json.RawMessage]]().First(ctx, a.db.Reader(), byKey(id))
+	m, err := NewModel[Remote[json.RawMessage]]().First(ctx, a.db.Reader(), byKey(id), alive)
 	if err != nil {
 		return nil, err
 	}
@@ -113,11 +113,11 @@ func (sf syncFunc[D, R, A]) run(ctx context.Context, j *Job, in syncTaskArgs) (e
 	}
 	common := any(&args).(syncing).common()
 	db := j.app.db.Reader()
-	repo, err := NewModel[Repository[D]]().First(ctx, db, byKey(in.Repository))
+	repo, err := NewModel[Repository[D]]().First(ctx, db, byKey(in.Repository), alive)
 	if err != nil {
 		return err
 	}
-	remote, err := NewModel[Remote[R]]().First(ctx, db, byKey(*common.Remote))
+	remote, err := NewModel[Remote[R]]().First(ctx, db, byKey(*common.Remote), alive)
 	if err != nil {
 		return err
 	}

@@ -188,8 +188,8 @@ func (m *versionMachine) change(t *rapid.T, r *versionModel, base int, remove, a
 func (m *versionMachine) settled(t *rapid.T, r *versionModel) {
 	require.Zero(t, m.count(t, "SELECT count(*) FROM repository_version WHERE repository_id = ? AND NOT complete", r.key))
 	require.Zero(t, m.count(t, `SELECT count(*) FROM repository_content m WHERE repository_id = ?1
-AND EXISTS (SELECT 1 FROM json_each(json_array(added, coalesce(removed, added))) AS n
-  WHERE n.value NOT IN (SELECT number FROM repository_version WHERE repository_id = ?1))`, r.key))
+AND NOT EXISTS (SELECT 1 FROM repository_version v WHERE v.repository_id = ?1
+  AND v.number >= m.added AND (m.removed IS NULL OR v.number < m.removed))`, r.key), "membership that no version sees")
 }
 
 func (m *versionMachine) abandon(t *rapid.T, r *versionModel) {

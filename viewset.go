@@ -122,6 +122,7 @@ type view[M any] struct {
 	end     *endpoint
 	filters map[string]Filter
 	names   []string // of the filters, in order
+	seeks   []string // those of the filters that an index serves
 	orders  map[string]string
 	plan    *plan
 	key     tableKey

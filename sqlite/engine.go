@@ -59,6 +59,17 @@ func newEngine(c config, dir, file string) (*engine, error) {
 	return e, nil
 }
 
+// What a large file wants of the connection that writes. Keys that are hashes come in no order,
+// so that a batch of units changes pages all over its indexes: with SQLite's own cache of 2 MB
+// each was read from the file again, and written back several times before its commit. The
+// log is copied into the file when it has as many pages, not each 1000, since many were changed
+// again by then. Both only take what is used; the driver's allocator needs two bytes for one of
+// the cache.
+const (
+	writerCache     = 32 << 20 // bytes
+	checkpointPages = 4000     // 16 MB
+)
+
 // connect opens the connection that writes. Its journal_size_limit gives back the disk that
 // one large transaction made the log take. At the end the busy timeout becomes 0: the only
 // statement of the writer that can meet a lock is BEGIN IMMEDIATE, and the engine itself
@@ -71,6 +82,8 @@ func (e *engine) connect(ctx context.Context) (err error) {
 		"foreign_keys=1",
 		"temp_store=MEMORY",
 		"journal_size_limit=67108864",
+		fmt.Sprintf("cache_size=-%d", writerCache>>10),
+		fmt.Sprintf("wal_autocheckpoint=%d", checkpointPages),
 		busyTimeout(0),
 	)
 	if err != nil {

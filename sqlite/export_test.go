@@ -92,3 +92,26 @@ func (db *DB) Pages() (n int, err error) {
 	})
 	return n, err
 }
+
+// AllPages is how many pages the writer and the only reader have looked at so far.
+func (db *DB) AllPages() (n int, err error) {
+	n, err = db.Pages()
+	if err != nil {
+		return 0, err
+	}
+	conn, err := db.Reader().DB.Conn(context.Background())
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	return n, conn.Raw(func(c any) error {
+		for _, what := range []modernc.DBStatusOp{modernc.DBStatusCacheHit, modernc.DBStatusCacheMiss} {
+			k, _, err := c.(*reader).link.raw.Status(what, false)
+			if err != nil {
+				return err
+			}
+			n += k
+		}
+		return nil
+	})
+}

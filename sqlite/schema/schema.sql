@@ -204,8 +204,6 @@ CREATE TABLE repository_content (
 
 CREATE UNIQUE INDEX repository_content_head ON repository_content (repository_id, slot) WHERE removed IS NULL;
 
-CREATE INDEX repository_content_slot ON repository_content (repository_id, slot, added);
-
 CREATE INDEX repository_content_added ON repository_content (repository_id, added);
 
 CREATE INDEX repository_content_removed ON repository_content (repository_id, removed) WHERE removed IS NOT NULL;
@@ -537,6 +535,12 @@ CREATE INDEX goqite_queue_priority_created_idx ON goqite (queue, priority DESC, 
 CREATE INDEX upload_chunk_blob ON upload_chunk (sha256);
 
 CREATE INDEX repository_version_incomplete ON repository_version (repository_id, number) WHERE NOT complete;
+
+CREATE INDEX repository_gone ON repository (id) WHERE pulp_type = 0;
+
+CREATE INDEX remote_gone ON remote (id) WHERE pulp_type = 0;
+
+CREATE INDEX repository_content_slot ON repository_content (repository_id, slot, removed) WHERE removed IS NOT NULL;
 
 CREATE TRIGGER role_made AFTER INSERT ON role BEGIN
   INSERT INTO role_permission (permission, role_id) SELECT DISTINCT value, new.id FROM json_each(new.permissions);
