@@ -98,7 +98,7 @@ func TestServersShareADirectory(t *testing.T) {
 	finish := first.halfRequest()
 	require.Equal(t, http.StatusCreated, finish())
 	require.Equal(t, 1, second.count("repositories/"))
-	require.Equal(t, 2, second.count("workers/?online=true"))
+	require.Eventually(t, func() bool { return second.count("workers/?online=true") == 2 }, 30*time.Second, 10*time.Millisecond, "both run tasks, once they have begun to")
 
 	alone := launch(t, nil, "-addr", "127.0.0.1:0", "-data", dir)
 	require.Equal(t, 1, alone.code())
