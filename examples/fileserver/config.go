@@ -22,6 +22,7 @@ type config struct {
 	proxies         prefixes // that may say which certificate their client has
 	mirrors         mirrors
 	shared          bool
+	backup, verify  string // directories to make a copy in, and to look after, instead of serving
 	version         bool
 	password        string // of the user admin; empty leaves it as it is
 	log             *slog.Logger
@@ -40,6 +41,8 @@ func parse(args []string, out io.Writer) (config, error) {
 	flags.Var(&c.proxies, "trust-proxy", "the `address` or network of a proxy whose X-Forwarded-Proto, X-Forwarded-Host and X-CLIENT-CERT are believed; may be given many times")
 	flags.Var(&c.mirrors, "mirror", "the `URL` of a manifest to mirror, sync and serve; may be given many times")
 	flags.BoolVar(&c.shared, "shared", false, "let other servers on this machine use the data directory, too, if all of them say -shared")
+	flags.StringVar(&c.backup, "backup", "", "copy everything in -data to this `directory` and end; one with an earlier copy gets what is new")
+	flags.StringVar(&c.verify, "verify", "", "read everything in this data `directory`, or copy of one, compare it with its digests and end; the exit code is 1 if anything is wrong")
 	flags.BoolVar(&c.version, "version", false, "print the version and end")
 	err := flags.Parse(args)
 	switch {
@@ -51,6 +54,8 @@ func parse(args []string, out io.Writer) (config, error) {
 	case err != nil:
 	case flags.NArg() > 0:
 		err = fmt.Errorf("nothing is known of %q", flags.Arg(0))
+	case len(c.mirrors) > 0 && (c.backup != "" || c.verify != ""):
+		err = errors.New("-mirror is for serving, which -backup and -verify do not do")
 	case c.addr == "":
 		err = errors.New("-addr must name an address, like 127.0.0.1:24817")
 	case (c.tlsCert == "") != (c.tlsKey == ""):
