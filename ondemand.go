@@ -187,6 +187,8 @@ func (a *App) fetchFrom(ctx context.Context, sf *shelvedFile, s source) (*Incomi
 		return in, nil
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
+	case ourFault(err):
+		return nil, fmt.Errorf("fetch %s: %w", sf.path, err)
 	}
 	a.log.Warn("on demand: source failed", "path", sf.path, "url", fetch.Redact(s.url), "err", err)
 	if !errors.Is(err, fetch.ErrDigest) && !errors.Is(err, fetch.ErrSize) {

@@ -47,6 +47,15 @@ type Config struct {
 	// needs, are kept after their last use. A task deletes them once a day. Zero means 24 hours;
 	// negative leaves the deleting to clients of the API.
 	OrphanProtection time.Duration
+	// Quota is how many bytes artifacts and unfinished uploads may take, not counting the database.
+	// What would take more is refused: a request by 507, a task fails, each with [ErrFull]; what
+	// serves and deletes goes on. What several clients are storing at that moment may exceed it by
+	// the last piece of each. Zero means no limit.
+	Quota int64
+	// MinFree is how many bytes of the disk stay free for the database and for cleaning up: files
+	// are refused as by Quota when fewer would be left. Zero means a hundredth of the disk, at
+	// most 100 MiB; negative means none.
+	MinFree int64
 	// APIRoot is the path of everything that the HTTP handler serves, with slashes at both
 	// ends. Empty means "/pulp/".
 	APIRoot string

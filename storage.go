@@ -73,7 +73,7 @@ func (a *App) Receive(ctx context.Context, r io.Reader) (*Incoming, error) {
 
 // spool stores what write writes.
 func (a *App) spool(ctx context.Context, write func(w io.Writer) error) (*Incoming, error) {
-	w, err := a.storage.blobs().Create(ctx, a.digests)
+	w, err := a.create(ctx, -1)
 	if err != nil {
 		return nil, fmt.Errorf("receive file: %w", err)
 	}
@@ -91,9 +91,13 @@ func (a *App) spool(ctx context.Context, write func(w io.Writer) error) (*Incomi
 
 // fetch downloads a file into the storage, verified but not yet kept.
 func (a *App) fetch(ctx context.Context, c *fetch.Client, req fetch.Request) (*Incoming, fetch.Result, error) {
+	// Nobody is asked for what does not fit.
+	if err := a.room(ctx, max(req.Size, 0)); err != nil {
+		return nil, fetch.Result{}, err
+	}
 	var w *blob.Writer
 	res, err := c.Fetch(ctx, req, func() (fetch.Sink, error) {
-		next, err := a.storage.blobs().Create(ctx, a.digests)
+		next, err := a.create(ctx, req.Size)
 		w = next
 		return next, err
 	})
