@@ -19,13 +19,16 @@ import (
 
 // Sorting is right for these: what they sort is small, or is read whole by a person.
 var sorts = map[string]bool{
-	"add":             true, // a batch
-	"chunks":          true, // of the uploads of one page
-	"published files": true, // the files of one unit
-	"sources":         true, // of one file
-	"count added":     true, // groups by type
-	"count removed":   true,
-	"count present":   true,
+	"add":              true, // a batch
+	"chunks":           true, // of the uploads of one page
+	"published files":  true, // the files of one unit
+	"sources":          true, // of one file
+	"mend sources":     true,
+	"still served":     true, // 16 at most
+	"size of metadata": true, // the publications of a repository, for a report
+	"count added":      true, // groups by type
+	"count removed":    true,
+	"count present":    true,
 }
 
 // plan explains a statement.

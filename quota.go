@@ -21,7 +21,7 @@ func (e *fullError) Unwrap() error  { return ErrFull }
 // more than is needed to end what is under way and to clean up.
 func defaultMinFree(total int64) int64 { return min(total/100, 100<<20) }
 
-const storedSQL = "SELECT bytes FROM stored"
+const storedSQL = "SELECT bytes FROM stored WHERE id = 1"
 
 // storedBytes is how many bytes artifacts and pieces of uploads have.
 func (a *App) storedBytes(ctx context.Context) (n int64, err error) {

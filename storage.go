@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/gopulp/pulp/internal/blob"
 	"github.com/gopulp/pulp/internal/fetch"
@@ -95,6 +96,7 @@ func (a *App) fetch(ctx context.Context, c *fetch.Client, req fetch.Request) (*I
 	if err := a.room(ctx, max(req.Size, 0)); err != nil {
 		return nil, fetch.Result{}, err
 	}
+	began := time.Now()
 	var w *blob.Writer
 	res, err := c.Fetch(ctx, req, func() (fetch.Sink, error) {
 		next, err := a.create(ctx, req.Size)
@@ -102,8 +104,10 @@ func (a *App) fetch(ctx context.Context, c *fetch.Client, req fetch.Request) (*I
 		return next, err
 	})
 	if err != nil {
+		a.downloaded(Download{URL: fetch.Redact(req.URLs[0]), Took: time.Since(began), Err: err})
 		return nil, res, taskFailure(err)
 	}
+	a.downloaded(Download{URL: fetch.Redact(res.URL), Bytes: w.Sums().Size, Took: time.Since(began)})
 	return &Incoming{w: w, Sums: w.Sums()}, res, nil
 }
 
