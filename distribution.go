@@ -76,6 +76,7 @@ func (t *DistributionType[D]) declare(r *registry, owner Plugin) error {
 			},
 			Computed: distributionFields[D](),
 		},
+		Save: supersede[D],
 		Reserve: func(op Op, old, m *Distribution[D]) []Reservation {
 			rs := []Reservation{Shared(distributionsName)}
 			if op != Create {

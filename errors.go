@@ -33,6 +33,9 @@ var (
 	// ErrBusy says that a transaction did not begin because another process that shares the
 	// database kept it locked for too long. It may be tried again.
 	ErrBusy = errors.New("database is busy")
+	// ErrFull says that there is no room for more files: see [Config.Quota] and [Config.MinFree].
+	// It may be tried again when something has been deleted.
+	ErrFull = errors.New("storage is full")
 	// ErrClosed says that the App is closed.
 	ErrClosed = errors.New("app closed")
 )

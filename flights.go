@@ -2,7 +2,6 @@ package pulp
 
 import (
 	"context"
-	"strconv"
 	"sync"
 
 	"golang.org/x/sync/singleflight"
@@ -26,8 +25,8 @@ func newFlights() *flights {
 
 // do gets a file, or joins those who wait for it. get's context has the values of ctx, but ends
 // only with the App.
-func (f *flights) do(ctx context.Context, file int64, get func(ctx context.Context) (*kept, error)) <-chan singleflight.Result {
-	return f.group.DoChan(strconv.FormatInt(file, 10), func() (any, error) {
+func (f *flights) do(ctx context.Context, file string, get func(ctx context.Context) (*kept, error)) <-chan singleflight.Result {
+	return f.group.DoChan(file, func() (any, error) {
 		if !f.begin() {
 			return nil, ErrClosed
 		}

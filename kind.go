@@ -62,7 +62,7 @@ func corePlugin() Plugin {
 		artifactViews(), uploadViews(), taskViews(), workerViews(), groupViews(), scheduleViews(),
 		userViews(), userGroupViews(), groupUsers{}, roleViews(), userRoleViews(), groupRoleViews(), policyViews(), loginOperations{},
 		headerGuards(), compositeGuards(), redirectGuards(), rbacGuards{},
-		statusOperation{}, taskOperations{}, retention{}, orphanOperations{}, repairOperation(), reclaimOperation(),
+		statusOperation{}, taskOperations{}, retention{}, aging{}, orphanOperations{}, repairOperation(), reclaimOperation(),
 	}}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -53,7 +54,7 @@ func (a *App) onDemand(ctx context.Context, sf *shelvedFile, f *ServedFile) erro
 	}
 	keep := slices.DeleteFunc(slices.Clone(sources), func(s source) bool { return s.policy == Streamed })
 	if len(keep) > 0 {
-		ch := a.flights.do(ctx, sf.contentArtifact, func(ctx context.Context) (*kept, error) { return a.fetchAndKeep(ctx, sf, keep) })
+		ch := a.flights.do(ctx, strconv.FormatInt(sf.contentArtifact, 10), func(ctx context.Context) (*kept, error) { return a.fetchAndKeep(ctx, sf, keep) })
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -187,6 +188,8 @@ func (a *App) fetchFrom(ctx context.Context, sf *shelvedFile, s source) (*Incomi
 		return in, nil
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
+	case ourFault(err):
+		return nil, fmt.Errorf("fetch %s: %w", sf.path, err)
 	}
 	a.log.Warn("on demand: source failed", "path", sf.path, "url", fetch.Redact(s.url), "err", err)
 	if !errors.Is(err, fetch.ErrDigest) && !errors.Is(err, fetch.ErrSize) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/uptrace/bun"
 	"golang.org/x/sync/errgroup"
@@ -268,6 +269,7 @@ func (p *pipeline) store() error {
 }
 
 func (p *pipeline) storePart(part *saving) error {
+	began := time.Now()
 	var ids []int64
 	err := p.s.j.Tx(p.ctx, func(ctx context.Context, tx bun.Tx) (err error) {
 		if ids, err = p.s.app.save(ctx, tx, part); err != nil {
@@ -282,6 +284,7 @@ func (p *pipeline) storePart(part *saving) error {
 	if err != nil {
 		return err
 	}
+	p.s.app.batched(Batch{Units: len(ids), Took: time.Since(began)})
 	p.s.seen.add(ids...)
 	p.s.associated.Add(int64(len(ids)))
 	return nil

@@ -28,6 +28,9 @@ var sorts = map[string]bool{
 	"count present":      true,
 	"fold: from version": true,
 	"fold: from next":    true,
+	"mend sources":       true,
+	"still served":       true, // 16 at most
+	"size of metadata":   true, // the publications of a repository, for a report
 }
 
 // plan explains a statement.

@@ -154,6 +154,9 @@ func (p *Publishing) finish(ctx context.Context) error {
 			err = retainCheckpoints(ctx, tx, p.version.RepositoryID)
 		}
 		if err == nil {
+			err = p.app.outdate(ctx, tx, p.version, p.id)
+		}
+		if err == nil {
 			p.j.Created(publicationKind, p.id)
 		}
 		return err

@@ -47,6 +47,24 @@ type Config struct {
 	// needs, are kept after their last use. A task deletes them once a day. Zero means 24 hours;
 	// negative leaves the deleting to clients of the API.
 	OrphanProtection time.Duration
+	// Quota is how many bytes artifacts and unfinished uploads may take, not counting the database.
+	// What would take more is refused: a request by 507, a task fails, each with [ErrFull]; what
+	// serves and deletes goes on. What several clients are storing at that moment may exceed it by
+	// the last piece of each. Zero means no limit.
+	Quota int64
+	// MinFree is how many bytes of the disk stay free for the database and for cleaning up: files
+	// are refused as by Quota when fewer would be left. Zero means a hundredth of the disk, at
+	// most 100 MiB; negative means none.
+	MinFree int64
+	// PublicationGrace is how long a distribution still serves, at paths that its publication lacks,
+	// the files of those that it served before, so that clients which have read an older publication's
+	// metadata get what it names. Zero means 3 days; negative means not at all. What is deleted, or
+	// beyond a repository's retain_repo_versions, is served no longer.
+	PublicationGrace time.Duration
+	// VersionRetention is how long versions are kept after another one took their place, beside what
+	// a repository's retain_repo_versions says. A task deletes older ones once a day, but never the latest
+	// version, and none that is distributed or within PublicationGrace. Zero keeps all.
+	VersionRetention time.Duration
 	// APIRoot is the path of everything that the HTTP handler serves, with slashes at both
 	// ends. Empty means "/pulp/".
 	APIRoot string
@@ -65,6 +83,8 @@ type Config struct {
 	// AllowRemote is asked for each connection to a remote after its name has been resolved; an
 	// error refuses it. Nil allows all.
 	AllowRemote func(u *url.URL, addr netip.Addr) error
+	// Observer is told what is downloaded and stored, for metrics. Nil means nobody.
+	Observer Observer
 	// Logger gets what an operator should know. Nil means slog.Default().
 	Logger *slog.Logger
 	// Clock tells what time it is, and when tasks and schedules are due. Nil means the clock of
@@ -105,6 +125,7 @@ type App struct {
 	flights       *flights
 	finds         finds
 	pageEnds      pageEnds
+	tally         tally
 	removing      *semaphore.Weighted // held by who removes bytes, and by who needs that nobody does
 	password      string              // of admin, if Open made it
 	closed        atomic.Bool

@@ -69,6 +69,7 @@ func (t *RepositoryType[D]) declare(r *registry, owner Plugin) error {
 			return saveRepository(ctx, tx, old == nil, m)
 		},
 		Actions: []Action[Repository[D]]{Do("modify", modify[D])},
+		extra:   sizeOperation[D],
 	}
 	if t.Sync != nil {
 		act, task := t.Sync.action(owner, t)

@@ -110,7 +110,13 @@ func (a *App) serveBelow(ctx context.Context, d *servedDistribution, path string
 	if err != nil {
 		return nil, err
 	}
-	return a.serveFrom(ctx, s, path, rel, open)
+	served, err := a.serveFrom(ctx, s, path, rel, open)
+	if err == ErrNotFound && s.publication != 0 { // and not one of its kind, that a file is there and cannot be had
+		if old, failed := a.serveSuperseded(ctx, d, s, rel); old != nil || failed != nil {
+			return old, failed
+		}
+	}
+	return served, err
 }
 
 // servable says whether a path could be that of a file or, with a slash at its end, a directory.
@@ -269,7 +275,7 @@ func (a *App) openFile(ctx context.Context, s *shelf, f *shelvedFile) (*Served, 
 		}
 		return &Served{File: out}, nil
 	}
-	file, err := a.storage.blobs().Open(f.sha256)
+	file, err := a.openArtifact(ctx, f)
 	if err != nil {
 		return nil, fmt.Errorf("open artifact %s: %w", f.sha256, err)
 	}

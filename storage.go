@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/gopulp/pulp/internal/blob"
 	"github.com/gopulp/pulp/internal/fetch"
@@ -73,7 +74,7 @@ func (a *App) Receive(ctx context.Context, r io.Reader) (*Incoming, error) {
 
 // spool stores what write writes.
 func (a *App) spool(ctx context.Context, write func(w io.Writer) error) (*Incoming, error) {
-	w, err := a.storage.blobs().Create(ctx, a.digests)
+	w, err := a.create(ctx, -1)
 	if err != nil {
 		return nil, fmt.Errorf("receive file: %w", err)
 	}
@@ -91,15 +92,22 @@ func (a *App) spool(ctx context.Context, write func(w io.Writer) error) (*Incomi
 
 // fetch downloads a file into the storage, verified but not yet kept.
 func (a *App) fetch(ctx context.Context, c *fetch.Client, req fetch.Request) (*Incoming, fetch.Result, error) {
+	// Nobody is asked for what does not fit.
+	if err := a.room(ctx, max(req.Size, 0)); err != nil {
+		return nil, fetch.Result{}, err
+	}
+	began := time.Now()
 	var w *blob.Writer
 	res, err := c.Fetch(ctx, req, func() (fetch.Sink, error) {
-		next, err := a.storage.blobs().Create(ctx, a.digests)
+		next, err := a.create(ctx, req.Size)
 		w = next
 		return next, err
 	})
 	if err != nil {
+		a.downloaded(Download{URL: fetch.Redact(req.URLs[0]), Took: time.Since(began), Err: err})
 		return nil, res, taskFailure(err)
 	}
+	a.downloaded(Download{URL: fetch.Redact(res.URL), Bytes: w.Sums().Size, Took: time.Since(began)})
 	return &Incoming{w: w, Sums: w.Sums()}, res, nil
 }
 

@@ -60,7 +60,7 @@ func fault(err error) (code int, body any) {
 	}
 	code, text := kind(err)
 	var own sentence
-	if errors.As(err, &own) && code < http.StatusInternalServerError {
+	if errors.As(err, &own) && (code < http.StatusInternalServerError || code == http.StatusInsufficientStorage) {
 		text = own.Detail()
 	}
 	return code, detail{text}
@@ -81,6 +81,8 @@ func kind(err error) (code int, text string) {
 		return http.StatusServiceUnavailable, "The database is busy. Try again."
 	case errors.Is(err, pulp.ErrClosed):
 		return http.StatusServiceUnavailable, "The server is shutting down."
+	case errors.Is(err, pulp.ErrFull):
+		return http.StatusInsufficientStorage, "The storage is full."
 	case diskFull(err):
 		return http.StatusInsufficientStorage, "The disk is full."
 	}

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/netip"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strconv"
+	"strings"
 
 	"github.com/gopulp/pulp"
 )
@@ -22,6 +25,8 @@ type config struct {
 	proxies         prefixes // that may say which certificate their client has
 	mirrors         mirrors
 	shared          bool
+	quota, minFree  bytesOf
+	backup, verify  string // directories to make a copy in, and to look after, instead of serving
 	version         bool
 	password        string // of the user admin; empty leaves it as it is
 	log             *slog.Logger
@@ -40,6 +45,10 @@ func parse(args []string, out io.Writer) (config, error) {
 	flags.Var(&c.proxies, "trust-proxy", "the `address` or network of a proxy whose X-Forwarded-Proto, X-Forwarded-Host and X-CLIENT-CERT are believed; may be given many times")
 	flags.Var(&c.mirrors, "mirror", "the `URL` of a manifest to mirror, sync and serve; may be given many times")
 	flags.BoolVar(&c.shared, "shared", false, "let other servers on this machine use the data directory, too, if all of them say -shared")
+	flags.StringVar(&c.backup, "backup", "", "copy everything in -data to this `directory` and end; one with an earlier copy gets what is new")
+	flags.StringVar(&c.verify, "verify", "", "read everything in this data `directory`, or copy of one, compare it with its digests and end; the exit code is 1 if anything is wrong")
+	flags.Var(&c.quota, "quota", "how many `bytes` the files may take, like 500G; more are refused. Without it there is no limit")
+	flags.Var(&c.minFree, "min-free", "how many `bytes` of the disk stay free, like 10G. Without it 1 % of the disk, at most 100M")
 	flags.BoolVar(&c.version, "version", false, "print the version and end")
 	err := flags.Parse(args)
 	switch {
@@ -51,6 +60,8 @@ func parse(args []string, out io.Writer) (config, error) {
 	case err != nil:
 	case flags.NArg() > 0:
 		err = fmt.Errorf("nothing is known of %q", flags.Arg(0))
+	case len(c.mirrors) > 0 && (c.backup != "" || c.verify != ""):
+		err = errors.New("-mirror is for serving, which -backup and -verify do not do")
 	case c.addr == "":
 		err = errors.New("-addr must name an address, like 127.0.0.1:24817")
 	case (c.tlsCert == "") != (c.tlsKey == ""):
@@ -69,6 +80,27 @@ func version() string {
 		module = info.Main.Version
 	}
 	return fmt.Sprintf("fileserver %s, Pulp API %s, %s", module, pulp.CoreVersion, runtime.Version())
+}
+
+// bytesOf is a flag of a number of bytes.
+type bytesOf int64
+
+// String makes it a flag.
+func (b *bytesOf) String() string { return "" }
+
+// Set reads a number, which may end in K, M, G or T: 1024 bytes, and so on.
+func (b *bytesOf) Set(text string) error {
+	digits := strings.TrimRight(text, "KMGT")
+	n, err := strconv.ParseInt(digits, 10, 64)
+	shift := 10 * (1 + strings.Index("KMGT", text[len(digits):]))
+	if len(text) == len(digits) {
+		shift = 0
+	}
+	if err != nil || n <= 0 || len(text)-len(digits) > 1 || n > math.MaxInt64>>shift {
+		return errors.New("it must be a number of bytes above zero, like 1048576, 500M or 10G")
+	}
+	*b = bytesOf(n << shift)
+	return nil
 }
 
 // prefixes is the flag that names networks.

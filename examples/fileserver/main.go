@@ -6,6 +6,8 @@
 // copy of other file repositories without a call of the API: at each start it makes sure that
 // there are a remote, a repository and a distribution for them, and syncs.
 //
+// With -backup and -verify it copies its directory, or looks after one, and ends.
+//
 // The first SIGINT or SIGTERM lets requests and tasks end, the second does not.
 package main
 
@@ -37,7 +39,11 @@ func main() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go heed(cancel, log)
-	if err := run(ctx, cfg, os.Stdout); err != nil {
+	do := run
+	if cfg.backup != "" || cfg.verify != "" {
+		do = upkeep
+	}
+	if err := do(ctx, cfg, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "fileserver:", err)
 		os.Exit(1)
 	}

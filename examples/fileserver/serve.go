@@ -47,6 +47,8 @@ func run(ctx context.Context, cfg config, out io.Writer) error {
 		Plugins:       []pulp.Plugin{file.Plugin(), certguard.Plugin()},
 		AdminPassword: cfg.password,
 		Drain:         patience,
+		Quota:         int64(cfg.quota),
+		MinFree:       int64(cfg.minFree),
 		Logger:        cfg.log,
 	})
 	if err != nil {

@@ -41,6 +41,7 @@ func (s *Store) commit(ws []*Writer) error {
 	for i, w := range todo {
 		if errs[i] == nil {
 			w.state = committed
+			w.settle()
 		} else if w.state != failed {
 			errs[i] = w.fail("commit blob", errs[i])
 		}

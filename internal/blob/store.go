@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -38,6 +39,7 @@ type Store struct {
 	fans    map[string]bool // directories below artifact that are on disk; guarded by making
 	placing sync.RWMutex    // held by those who hold, see there
 	shared  bool            // with other processes
+	pending atomic.Int64    // bytes in files that are neither committed nor aborted
 }
 
 // Info describes a blob. ModTime is when it was last committed, also if its bytes were here already.
@@ -227,6 +229,9 @@ func (w whileAlive) Read(p []byte) (int, error) {
 	}
 	return w.r.Read(p)
 }
+
+// Pending is how many bytes the Writers of this Store have written that are neither committed nor aborted.
+func (s *Store) Pending() int64 { return s.pending.Load() }
 
 // Usage returns the bytes of the file system that the store lies on: its size, what is taken by anyone, and what this
 // process may still write. Reserved space makes used + free smaller than total. It is errors.ErrUnsupported where

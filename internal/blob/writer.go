@@ -17,17 +17,19 @@ const chunkSize = 256 << 10
 // file and answers everything with the same error from then on. It is for one goroutine; end its life with Commit,
 // [Store.CommitAll] or Abort.
 type Writer struct {
-	store  *Store
-	ctx    context.Context
-	set    Set
-	hash   *Hash
-	temp   string // below the store
-	file   *os.File
-	chunk  *[chunkSize]byte
-	filled int
-	sums   Sums // once closed
-	state  state
-	err    error
+	store   *Store
+	ctx     context.Context
+	set     Set
+	hash    *Hash
+	temp    string // below the store
+	file    *os.File
+	chunk   *[chunkSize]byte
+	filled  int
+	spilled int64             // of what is pending in the store
+	room    func(n int) error // asked before n bytes are written; nil allows all
+	sums    Sums              // once closed
+	state   state
+	err     error
 }
 
 type state int
@@ -55,6 +57,9 @@ func (s *Store) Create(ctx context.Context, set Set) (*Writer, error) {
 	return w, nil
 }
 
+// Within has room asked before each chunk of n bytes is written; its error fails the Writer.
+func (w *Writer) Within(room func(n int) error) { w.room = room }
+
 // Write adds p. After an error the temp file is gone.
 func (w *Writer) Write(p []byte) (int, error) {
 	if w.state != writing {
@@ -80,6 +85,13 @@ func (w *Writer) spill() error {
 		return err
 	}
 	p := w.chunk[:w.filled]
+	if w.room != nil {
+		if err := w.room(len(p)); err != nil {
+			return err
+		}
+	}
+	w.store.pending.Add(int64(len(p)))
+	w.spilled += int64(len(p))
 	w.filled = 0
 	if len(p) < parallelFrom {
 		w.hash.Write(p)
@@ -185,9 +197,16 @@ func (w *Writer) discard(why error) error {
 	if err := w.store.root.Remove(w.temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		failure = errors.Join(failure, err)
 	}
+	w.settle()
 	w.state, w.err, w.sums = failed, why, Sums{}
 	w.release()
 	return failure
+}
+
+// settle says that what was written is pending no more.
+func (w *Writer) settle() {
+	w.store.pending.Add(-w.spilled)
+	w.spilled = 0
 }
 
 func (w *Writer) release() {

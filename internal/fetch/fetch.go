@@ -77,12 +77,13 @@ type Result struct {
 	Tries  int         // of this URL, the good one included
 }
 
-// Fetch writes the file into a Sink made by dst. dst is called for each try that gets an answer; the Sink that it returned last has
+// Fetch writes the file into a Sink made by dst. dst is called for each try that begins with the first byte; the Sink that it returned last has
 // the file, closed and with the expected size and digests. On an error no Sink is left: each was aborted.
 //
 // Each URL gets Config.MaxRetries retries with growing pauses for what may pass: timeouts, lost connections, wrong size or
-// digest, HTTP 5xx and 429 (whose Retry-After is honoured up to a minute; a longer one gives the URL up). Nothing is resumed; each
-// try starts from the first byte. The error is an [*Error]; for several URLs several joined; the error of dst, of the Sink, or of ctx as it is.
+// digest, HTTP 5xx and 429 (whose Retry-After is honoured up to a minute; a longer one gives the URL up). A transfer that broke off is resumed
+// where it was, in the same Sink, if the server named the file by a strong entity tag that it still has, and a digest is
+// expected that the whole is compared with; else each try starts from the first byte in a new Sink. The error is an [*Error]; for several URLs several joined; the error of dst, of the Sink, or of ctx as it is.
 func (c *Client) Fetch(ctx context.Context, req Request, dst func() (Sink, error)) (Result, error) {
 	if err := req.check(); err != nil {
 		return Result{}, fmt.Errorf("fetch: %w", err)
@@ -134,10 +135,21 @@ func (r Request) limit() int64 {
 
 // retry tries one URL until it delivers, fails for good, or has had its tries.
 func (c *Client) retry(ctx context.Context, req Request, raw string, dst func() (Sink, error)) (Result, error) {
+	var p partial
+	res, err := c.tries(ctx, req, raw, &p, dst)
+	if err != nil {
+		if left := p.drop(); left != nil {
+			err = errors.Join(err, left)
+		}
+	}
+	return res, err
+}
+
+func (c *Client) tries(ctx context.Context, req Request, raw string, p *partial, dst func() (Sink, error)) (Result, error) {
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.Multiplier, pauses.MaxInterval = c.cfg.RetryPause, 2, max(maxPause, c.cfg.RetryPause)
 	for try := 1; ; try++ {
-		res, err := c.slot(ctx, req, raw, dst)
+		res, err := c.slot(ctx, req, raw, p, dst)
 		if err == nil {
 			res.Tries = try
 			return res, nil
@@ -175,14 +187,14 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // slot runs one try when less than Config.Concurrency are running.
-func (c *Client) slot(ctx context.Context, req Request, raw string, dst func() (Sink, error)) (Result, error) {
+func (c *Client) slot(ctx context.Context, req Request, raw string, p *partial, dst func() (Sink, error)) (Result, error) {
 	if err := c.slots.Acquire(ctx, 1); err != nil {
 		return Result{}, err
 	}
 	defer c.slots.Release(1)
 	w := newWatch(ctx, c.cfg.TotalTimeout)
 	defer w.stop()
-	res, err := c.try(w, req, raw, dst)
+	res, err := c.try(w, req, raw, p, dst)
 	if err != nil {
 		return Result{}, c.explain(w, raw, err)
 	}

@@ -14,15 +14,16 @@ import (
 	"github.com/gopulp/pulp/internal/blob"
 )
 
-// An answer is what one URL leads to: an HTTP response with status 200, or an open file.
+// An answer is what one URL leads to: an HTTP response with the file or with the rest of it, or an open file.
 type answer struct {
 	header http.Header
-	size   int64 // as announced; -1 if not
+	size   int64 // of the whole file, as announced; -1 if not
 	body   io.ReadCloser
+	rest   bool // the body is the rest of what came before
 }
 
-// try asks once and compares what came with what was expected.
-func (c *Client) try(w *watch, req Request, raw string, dst func() (Sink, error)) (res Result, err error) {
+// try asks once and compares what came with what was expected. p has what the tries before it left, and what this one leaves.
+func (c *Client) try(w *watch, req Request, raw string, p *partial, dst func() (Sink, error)) (res Result, err error) {
 	u, err := parse(raw)
 	if err != nil {
 		return Result{}, err
@@ -30,89 +31,97 @@ func (c *Client) try(w *watch, req Request, raw string, dst func() (Sink, error)
 	if req.MaxSize > 0 && req.Size > req.MaxSize {
 		return Result{}, tooLarge(req.Size, req.MaxSize)
 	}
-	ans, err := c.ask(w, u, req)
+	ans, err := c.ask(w, u, req, p)
 	if err != nil {
 		return Result{}, err
 	}
 	defer ans.body.Close()
 	if err := req.checkAnnounced(ans.size); err != nil {
+		return Result{}, errors.Join(err, p.drop())
+	}
+	if !ans.rest {
+		if err := p.begin(req, ans, dst); err != nil {
+			return Result{}, err
+		}
+	}
+	sums, err := c.receive(w, req, ans, p)
+	if err != nil && p.resumable(err) {
 		return Result{}, err
 	}
-	sink, err := dst()
 	if err != nil {
-		return Result{}, &sinkError{err}
-	}
-	sums, err := c.receive(w, req, ans, sink)
-	if err != nil {
-		return Result{}, errors.Join(err, sink.Abort())
+		return Result{}, errors.Join(err, p.drop())
 	}
 	return Result{URL: raw, Header: ans.header, Sums: sums}, nil
 }
 
-func (c *Client) ask(w *watch, u *url.URL, req Request) (answer, error) {
+func (c *Client) ask(w *watch, u *url.URL, req Request, p *partial) (answer, error) {
 	if u.Scheme == "file" {
 		return openFile(u, c.cfg.ImportPaths)
 	}
+	whole := req
+	req.Header = p.header(req.Header)
 	resp, err := c.follow(w, u, req)
 	if err != nil {
 		return answer{}, err
 	}
+	if size, ok := p.continues(resp); ok {
+		return answer{resp.Header, size, resp.Body, true}, nil
+	}
+	if p.got > 0 && (resp.StatusCode == http.StatusPartialContent || resp.StatusCode == http.StatusRequestedRangeNotSatisfiable) {
+		// It does not understand what it was asked for.
+		resp.Body.Close()
+		if err := p.drop(); err != nil {
+			return answer{}, &sinkError{err}
+		}
+		return c.ask(w, u, whole, p)
+	}
 	if resp.StatusCode != http.StatusOK {
 		return answer{}, statusError(w, resp, c.cfg.SockReadTimeout)
 	}
-	return answer{resp.Header, resp.ContentLength, resp.Body}, nil
+	return answer{resp.Header, resp.ContentLength, resp.Body, false}, nil
 }
 
 // receive fills the sink and verifies it.
-func (c *Client) receive(w *watch, req Request, ans answer, sink Sink) (blob.Sums, error) {
-	wanted, err := req.digests()
+func (c *Client) receive(w *watch, req Request, ans answer, p *partial) (blob.Sums, error) {
+	err := c.pump(w, req, ans, p)
 	if err != nil {
 		return blob.Sums{}, err
 	}
-	var more *blob.Hash // what the sink does not compute
-	to := io.Writer(sink)
-	if !sink.Digests().Has(wanted) {
-		more = blob.NewHash(wanted)
-		to = io.MultiWriter(sink, more)
+	if req.Size >= 0 && p.got < req.Size {
+		return blob.Sums{}, fail(ErrSize, "expected %d bytes, only %d came", req.Size, p.got)
 	}
-	n, err := c.pump(w, req, ans, to)
-	if err != nil {
-		return blob.Sums{}, err
-	}
-	if req.Size >= 0 && n < req.Size {
-		return blob.Sums{}, fail(ErrSize, "expected %d bytes, only %d came", req.Size, n)
-	}
-	if err := sink.Close(); err != nil {
+	if err := p.sink.Close(); err != nil {
 		return blob.Sums{}, &sinkError{err}
 	}
-	sums := sink.Sums()
+	sums := p.sink.Sums()
 	extra := blob.Sums{}
-	if more != nil {
-		extra = more.Sums()
+	if p.more != nil {
+		extra = p.more.Sums()
 	}
 	return sums, req.verify(sums, extra)
 }
 
 // pump copies the body, never more than the limit.
-func (c *Client) pump(w *watch, req Request, ans answer, to io.Writer) (int64, error) {
+func (c *Client) pump(w *watch, req Request, ans answer, p *partial) error {
 	buf := c.buffers.Get().(*[bufferSize]byte)
 	defer c.buffers.Put(buf)
-	limit, n := req.limit(), int64(0)
+	limit, to := req.limit(), p.writer()
 	for {
 		k, err := w.read(ans.body, buf[:], c.cfg.SockReadTimeout)
-		if n += int64(k); n > limit {
-			return n, req.overflow(limit)
+		if p.got+int64(k) > limit {
+			return req.overflow(limit)
 		}
 		if k > 0 {
 			if _, err := to.Write(buf[:k]); err != nil {
-				return n, &sinkError{err}
+				return &sinkError{err}
 			}
+			p.got += int64(k)
 		}
 		if err == io.EOF {
-			return n, nil
+			return nil
 		}
 		if err != nil {
-			return n, &readError{n, ans.size, err}
+			return &readError{p.got, ans.size, err}
 		}
 	}
 }

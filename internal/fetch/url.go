@@ -95,7 +95,7 @@ func openFile(u *url.URL, importPaths []string) (answer, error) {
 	header := http.Header{}
 	header.Set("Last-Modified", info.ModTime().UTC().Format(http.TimeFormat))
 	header.Set("Content-Length", strconv.FormatInt(info.Size(), 10))
-	return answer{header, info.Size(), f}, nil
+	return answer{header, info.Size(), f, false}, nil
 }
 
 func unreadable(err error) error {

@@ -542,6 +542,24 @@ CREATE INDEX remote_gone ON remote (id) WHERE pulp_type = 0;
 
 CREATE INDEX repository_content_slot ON repository_content (repository_id, slot, removed) WHERE removed IS NOT NULL;
 
+CREATE TABLE stored (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  bytes INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE superseded (
+  distribution_id INTEGER NOT NULL REFERENCES distribution ON DELETE CASCADE,
+  publication_id INTEGER NOT NULL REFERENCES publication ON DELETE CASCADE,
+  expires_at INTEGER NOT NULL,
+  PRIMARY KEY (distribution_id, publication_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX superseded_expiry ON superseded (distribution_id, expires_at);
+
+CREATE INDEX superseded_publication ON superseded (publication_id);
+
+INSERT INTO stored (id, bytes) VALUES (1, 0);
+
 CREATE TRIGGER role_made AFTER INSERT ON role BEGIN
   INSERT INTO role_permission (permission, role_id) SELECT DISTINCT value, new.id FROM json_each(new.permissions);
 END;
@@ -603,3 +621,13 @@ END;
 CREATE TRIGGER goqite_updated_timestamp AFTER UPDATE ON goqite BEGIN
   UPDATE goqite SET updated = strftime('%Y-%m-%dT%H:%M:%fZ') WHERE id = old.id;
 END;
+
+CREATE TRIGGER stored_artifact AFTER INSERT ON artifact BEGIN UPDATE stored SET bytes = bytes + new.size; END;
+
+CREATE TRIGGER stored_artifact_gone AFTER DELETE ON artifact BEGIN UPDATE stored SET bytes = bytes - old.size; END;
+
+CREATE TRIGGER stored_chunk AFTER INSERT ON upload_chunk BEGIN UPDATE stored SET bytes = bytes + new.size; END;
+
+CREATE TRIGGER stored_chunk_again AFTER UPDATE OF size ON upload_chunk BEGIN UPDATE stored SET bytes = bytes + new.size - old.size; END;
+
+CREATE TRIGGER stored_chunk_gone AFTER DELETE ON upload_chunk BEGIN UPDATE stored SET bytes = bytes - old.size; END;
