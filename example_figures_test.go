@@ -5,9 +5,13 @@ import (
 	"expvar"
 	"fmt"
 	"log"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"testing/fstest"
 
 	"github.com/gopulp/pulp"
+	"github.com/gopulp/pulp/plugins/file"
 	"github.com/gopulp/pulp/sqlite"
 )
 
@@ -40,6 +44,11 @@ func (meter) Downloaded(d pulp.Download) { fmt.Println("downloaded", d.Bytes, "b
 func (meter) Stored(b pulp.Batch)        { fmt.Println("stored", b.Units, "units") }
 
 func ExampleObserver() {
+	upstream := httptest.NewServer(http.FileServerFS(fstest.MapFS{
+		"PULP_MANIFEST": {Data: []byte("hello.txt,5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03,6\n")},
+		"hello.txt":     {Data: []byte("hello\n")},
+	}))
+	defer upstream.Close()
 	dir, err := os.MkdirTemp("", "observer")
 	if err != nil {
 		log.Fatal(err)
@@ -49,14 +58,26 @@ func ExampleObserver() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	app, err := pulp.Open(context.Background(), db, pulp.Config{Observer: meter{}})
+	ctx := context.Background()
+	app, err := pulp.Open(ctx, db, pulp.Config{Plugins: []pulp.Plugin{file.Plugin()}, Inline: true, Observer: meter{}})
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer app.Close()
-	// A sync would tell it: "downloaded 6 bytes: true", "stored 1 units".
-	fmt.Println("observed")
-	// Output: observed
+	type object map[string]any
+	var remote, repository object
+	call := func(path string, body object, answer any) {
+		if err := app.Call(ctx, "POST", path, body, answer); err != nil {
+			log.Fatal(err)
+		}
+	}
+	call("remotes/file/file/", object{"name": "up", "url": upstream.URL + "/PULP_MANIFEST"}, &remote)
+	call("repositories/file/file/", object{"name": "copy"}, &repository)
+	call(fmt.Sprint(repository["pulp_href"], "sync/"), object{"remote": remote["pulp_href"]}, nil)
+	// Output:
+	// downloaded 77 bytes: true
+	// downloaded 6 bytes: true
+	// stored 1 units
 }
 
 func ExampleApp_RepositorySize() {
