@@ -47,6 +47,7 @@ func artifactViews() *ViewSet[Artifact] {
 		}}},
 		Filters: []Filter{orphanedFilter("a", orphanFile), membershipFilter("repository_version", artifactOf(inVersionRange))},
 		Remove:  artifactInUse,
+		sorts:   map[string]string{"file": "?TableAlias.sha256", "timestamp_of_interest": "?TableAlias.touched"},
 	}
 	for i, f := range digestNames {
 		v.Filters = slices.Insert(v.Filters, i, compare(f, "Filter results where "+f+" matches value", Text(), readText, digestRule(f)))

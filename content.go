@@ -66,13 +66,16 @@ func (t *ContentType[D]) declaration() declaration {
 	return declaration{kind: contentKind, word: "Content", plural: "content", name: t.Name, class: t.Class, segment: t.Path}
 }
 
+// contentSorts are orders by what clients do not see. No unit is known by an id of another server.
+var contentSorts = map[string]string{"timestamp_of_interest": "?TableAlias.touched", "upstream_id": "0 + 0"}
+
 func (t *ContentType[D]) declare(r *registry, owner Plugin) error {
 	d := t.declaration()
 	vs := &ViewSet[Content[D]]{
 		Path: d.path(owner), Name: words(title(owner.Name)) + " content", class: d.className(owner), kind: contentKind, typ: d.label(owner), decl: t,
 		Ops: List | Read, labels: true, roleless: true, rules: func(g *guard) []rule { return t.rules(r, owner) },
 		Serializer: Serializer[Content[D]]{Computed: fileFields[D](t.FilePath != nil)},
-		Filters:    contentFilters(),
+		Filters:    contentFilters(), sorts: contentSorts,
 	}
 	if t.FromFile != nil {
 		vs.extra = func(v *view[Content[D]], owner Plugin) []Operation { return v.createContentOperations(owner, t) }

@@ -189,7 +189,11 @@ func (f *field) words(tag string) (errs []error) {
 		case "ref":
 			errs = append(errs, f.refer(value))
 		case "format":
-			f.Value.Format = value
+			if f.Value.Items != nil {
+				f.Value.Items.Format = value // of each of many
+			} else {
+				f.Value.Format = value
+			}
 		case "type":
 			f.Value.Type = schema.Type(value)
 		default:

@@ -12,7 +12,7 @@ import (
 // ReclaimSpace is the body of the operation that throws away files that can be had again.
 type ReclaimSpace struct {
 	Repositories []string `json:"repo_hrefs" validate:"required,min=1" doc:"A list of repository hrefs or PRNs, or '*' for all repositories."`
-	Keep         []string `json:"repo_versions_keeplist" doc:"A list of repository versions that will be protected from the reclaim."`
+	Keep         []string `json:"repo_versions_keeplist" pulp:"format=uri" doc:"A list of repository versions that will be protected from the reclaim."`
 }
 
 type reclaimArgs struct{ Repositories, Keep []int64 }
