@@ -5,6 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+
+	"github.com/uptrace/bun"
+
+	"github.com/gopulp/pulp/internal/schema"
 )
 
 // A Component is a part of the program that status names: the core, or a plugin.
@@ -37,15 +41,15 @@ func (a *App) Versions() map[string]string {
 // The answer of status.
 type (
 	status struct {
-		Versions        []Component     `json:"versions"`
-		Workers         []statusApp     `json:"online_workers"`
-		APIApps         []statusApp     `json:"online_api_apps"`
-		ContentApps     []statusApp     `json:"online_content_apps"`
-		Database        connectionState `json:"database_connection"`
-		Redis           connectionState `json:"redis_connection"`
-		Storage         *statusStorage  `json:"storage" pulp:"notnull"`
-		ContentSettings contentSettings `json:"content_settings"`
-		DomainEnabled   bool            `json:"domain_enabled"`
+		Versions        []Component       `json:"versions"`
+		Workers         []json.RawMessage `json:"online_workers"` // as workers/ shows them, as clients before 3.117 expect
+		APIApps         []statusApp       `json:"online_api_apps"`
+		ContentApps     []statusApp       `json:"online_content_apps"`
+		Database        connectionState   `json:"database_connection"`
+		Redis           connectionState   `json:"redis_connection"`
+		Storage         *statusStorage    `json:"storage" pulp:"notnull"`
+		ContentSettings contentSettings   `json:"content_settings"`
+		DomainEnabled   bool              `json:"domain_enabled"`
 	}
 	statusApp struct {
 		Name          string            `json:"name" pulp:"readonly"`
@@ -72,7 +76,11 @@ type statusOperation struct{}
 func (statusOperation) declare(r *registry, _ Plugin) error {
 	object := objectOf[status]("Status")
 	for i := range object.Fields {
-		object.Fields[i].Required = object.Fields[i].Name != "storage"
+		f := &object.Fields[i]
+		f.Required = f.Name != "storage"
+		if f.Name == "online_workers" {
+			f.Value.Items = &schema.Value{Type: schema.Map, Object: r.views["workers"].(*view[WorkerRecord]).codec.object("Worker")}
+		}
 	}
 	r.operations = append(r.operations, Operation{
 		ID: "status_read", Method: "GET", Path: "status/", Tag: "Status", Summary: "Inspect status of Pulp",
@@ -80,8 +88,6 @@ func (statusOperation) declare(r *registry, _ Plugin) error {
 	})
 	return nil
 }
-
-const onlineSQL = "SELECT name, last_heartbeat, versions FROM worker WHERE " + aliveSQL + " ORDER BY id"
 
 // aliveSQL says of a worker that its lease is not over.
 const aliveSQL = "last_heartbeat + lease > ?"
@@ -93,25 +99,35 @@ func (a *App) status(ctx context.Context, _ *Request) (*Answer, error) {
 	}
 	self := []statusApp{{fmt.Sprintf("%d@%s", os.Getpid(), host), a.now(), a.Versions()}}
 	s := status{
-		Versions: a.Components(), Workers: []statusApp{}, APIApps: self, ContentApps: self,
+		Versions: a.Components(), APIApps: self, ContentApps: self,
 		ContentSettings: contentSettings{Prefix: prefixOf(ctx) + a.ContentPath()},
 	}
 	if a.cfg.ContentOrigin != "" {
 		s.ContentSettings.Origin = &a.cfg.ContentOrigin
 	}
-	err = a.eachRow(ctx, onlineSQL, []any{int64(a.now())}, func(scan func(...any) error) error {
-		var w statusApp
-		var versions string
-		if err := scan(&w.Name, &w.LastHeartbeat, &versions); err != nil {
-			return err
-		}
-		s.Workers = append(s.Workers, w)
-		return json.Unmarshal([]byte(versions), &s.Workers[len(s.Workers)-1].Versions)
-	})
+	s.Workers, err = a.onlineWorkers(ctx)
 	s.Database.Connected = err == nil
 	if total, used, free, err := a.storage.blobs().Usage(); err == nil {
 		s.Storage = &statusStorage{&total, &used, &free}
 	}
 	body, err := json.Marshal(s)
 	return &Answer{Kind: OK, Body: body}, err
+}
+
+// onlineWorkers are the processes that run tasks, in the order in which they began to.
+func (a *App) onlineWorkers(ctx context.Context) ([]json.RawMessage, error) {
+	v := a.views["workers"].(*view[WorkerRecord])
+	db, now := a.db.Reader(), int64(a.now())
+	online := func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where(aliveSQL, now).Order("id") }
+	var ws []*WorkerRecord
+	for w, err := range v.model.All(ctx, db, online) {
+		if err != nil {
+			return nil, err
+		}
+		ws = append(ws, w)
+	}
+	if len(ws) == 0 {
+		return []json.RawMessage{}, nil
+	}
+	return v.codec.encode(ctx, db, ws, nil, nil)
 }
