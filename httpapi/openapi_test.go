@@ -200,6 +200,9 @@ func TestDocumentIsReadWithoutLogin(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, plain.Body.String(), string(unzipped))
 	require.NotEqual(t, plain.Header().Get("ETag"), zipped.Header().Get("ETag"))
+	for taken, want := range map[string]string{"br, GZIP;q=0.5": "gzip", "gzip;q=0, br": "", "gzip;q=0.0": "", "gzip;q=x": "", "xgzip": "", "identity": ""} {
+		require.Equal(t, want, ask("api.json", "Accept-Encoding", taken).Header().Get("Content-Encoding"), taken)
+	}
 
 	require.Equal(t, http.StatusNotModified, ask("api.json", "If-None-Match", plain.Header().Get("ETag")).Code)
 	require.Equal(t, plain.Body.String(), ask("api.yaml").Body.String())
