@@ -15,8 +15,8 @@ const (
 	endTask = `UPDATE task SET finished_at = ?1, pulp_last_updated = ?1, state = ?2, result = ?3, error = ?4
 WHERE id = ?5 AND worker_id = ?6 AND attempt = ?7 AND state = 'running'`
 	// endCanceled does it for a task that was canceled meanwhile: it ends as canceled, whatever
-	// its handler returned.
-	endCanceled = `UPDATE task SET finished_at = ?1, pulp_last_updated = ?1, state = 'canceled'
+	// its handler returned, and without what an earlier attempt ended with.
+	endCanceled = `UPDATE task SET finished_at = ?1, pulp_last_updated = ?1, state = 'canceled', error = NULL
 WHERE id = ?2 AND worker_id = ?3 AND attempt = ?4 AND state = 'canceling'`
 )
 
