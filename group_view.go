@@ -16,6 +16,7 @@ type TaskGroupRecord struct {
 	PulpID        ID     `bun:"pulp_id" json:"-"`
 	Description   string `bun:"description" json:"description" validate:"required" doc:"A description of the task group."`
 	Dispatched    bool   `bun:"all_tasks_dispatched" json:"all_tasks_dispatched" validate:"required" doc:"Whether all tasks have been spawned for this task group."`
+	counts        map[State]int64
 }
 
 func (g *TaskGroupRecord) base() *Base { return &Base{ID: g.Key, PulpID: g.PulpID} }
@@ -107,24 +108,38 @@ func cancelGroup(ctx context.Context, v *view[TaskGroupRecord], r *Request) (*An
 	return v.answer(ctx, db, kind, g, r)
 }
 
-const groupCountsSQL = `SELECT group_id, count(*) FROM task WHERE group_id IN (SELECT value FROM json_each(?)) AND state = ? GROUP BY group_id`
+const groupCountsSQL = `SELECT group_id, state, count(*) FROM task WHERE group_id IN (SELECT value FROM json_each(?)) GROUP BY group_id, state`
 
-// countsOf counts the tasks of groups that are in a state.
+// countsOf tells how many tasks of groups are in a state. All states are counted by one
+// statement, since a task that changes between two would be counted twice, or not at all.
 func countsOf(s State) func(context.Context, bun.IDB, []*TaskGroupRecord) ([]any, error) {
 	return func(ctx context.Context, db bun.IDB, gs []*TaskGroupRecord) ([]any, error) {
-		of := map[int64]int64{}
-		err := eachOf(ctx, db, groupCountsSQL, []any{jsonIDs(groupIDs(gs)), string(s)}, func(scan func(...any) error) error {
-			var id, n int64
-			err := scan(&id, &n)
-			of[id] = n
-			return err
-		})
+		if len(gs) > 0 && gs[0].counts == nil {
+			if err := countTasks(ctx, db, gs); err != nil {
+				return nil, err
+			}
+		}
 		out := make([]any, len(gs))
 		for i, g := range gs {
-			out[i] = of[g.Key]
+			out[i] = g.counts[s]
 		}
-		return out, err
+		return out, nil
 	}
+}
+
+func countTasks(ctx context.Context, db bun.IDB, gs []*TaskGroupRecord) error {
+	of := map[int64]map[State]int64{}
+	for _, g := range gs {
+		g.counts = map[State]int64{}
+		of[g.Key] = g.counts
+	}
+	return eachOf(ctx, db, groupCountsSQL, []any{jsonIDs(groupIDs(gs))}, func(scan func(...any) error) error {
+		var id, n int64
+		var s State
+		err := scan(&id, &s, &n)
+		of[id][s] = n
+		return err
+	})
 }
 
 const groupReportsSQL = `SELECT group_id, message, code, total, done, suffix FROM group_progress_report
