@@ -201,6 +201,8 @@ func policyViews() *ViewSet[accessPolicy] {
 		if old, ok := in["permissions_assignment"]; ok {
 			if in["creation_hooks"] == nil {
 				in["creation_hooks"] = old
+			} else if json.Unmarshal(old, &[]map[string]json.RawMessage{}) != nil {
+				return FieldErrors{"permissions_assignment": {"Expected a list of objects."}}
 			}
 			delete(in, "permissions_assignment")
 		}

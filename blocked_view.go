@@ -19,12 +19,12 @@ func (taskOperations) declare(r *registry, _ Plugin) error {
 	}, Operation{
 		guard: tasks.guard, action: "events",
 		ID: "tasks_events", Method: "GET", Path: "tasks/events/", Tag: "Tasks", Summary: "Follow what happens to tasks",
-		Query: []schema.Parameter{{Name: "name", Value: Text(), Doc: "Only tasks of this name."}},
-		Codes: []AnswerKind{OK}, Do: r.app.allEvents,
+		Query:  []schema.Parameter{{Name: "name", Value: Text(), Doc: "Only tasks of this name."}},
+		Events: true, Codes: []AnswerKind{OK}, Do: r.app.allEvents,
 	}, Operation{
 		guard: tasks.guard, action: "retrieve", find: tasks.find,
 		ID: "tasks_task_events", Method: "GET", Path: "tasks/{pk}/events/", Href: "{task_href}events/", Tag: "Tasks",
-		Summary: "Follow a task", Codes: []AnswerKind{OK}, Do: r.app.taskEvents,
+		Summary: "Follow a task", Events: true, Codes: []AnswerKind{OK}, Do: r.app.taskEvents,
 	})
 	return nil
 }

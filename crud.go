@@ -28,8 +28,12 @@ func (v *view[M]) one(ctx context.Context, db bun.IDB, vars map[string]string) (
 			return q.Where("?TableAlias.? = ?", bun.Ident(v.nest.column), above).Where("?TableAlias.pulp_id = ?", id)
 		})
 	case v.parent != "":
+		number, err := parseNumber(vars["number"])
+		if err != nil {
+			return nil, ErrNotFound
+		}
 		where = append(where, func(q *bun.SelectQuery) *bun.SelectQuery {
-			return q.Where("?TableAlias.number = ?", vars["number"]).
+			return q.Where("?TableAlias.number = ?", number).
 				Where("?TableAlias.repository_id = (SELECT id FROM repository WHERE pulp_id = ? AND pulp_type = ?)", idOrNil(vars["pk"]), v.end.under)
 		})
 	default:

@@ -188,7 +188,7 @@ func distributionFields[D any]() []Computed[Distribution[D]] {
 				}
 				return out, nil
 			}},
-		{Name: "content_guard_prn", Doc: "The Pulp Resource Name (PRN) of the associated optional content guard.", Value: schema.Value{Type: schema.String}, Values: guardPRNs[D]},
+		{Name: "content_guard_prn", Doc: "The Pulp Resource Name (PRN) of the associated optional content guard.", Value: schema.Value{Type: schema.String, Nullable: true}, Values: guardPRNs[D]},
 		{Name: "no_content_change_since", Doc: "Timestamp since when the distributed content served by this distribution has not changed. If equals to null, no guarantee is provided about content changes.",
 			Value: schema.Value{Type: schema.String, Format: "date-time"}, Values: pinnedSince[D]},
 	}

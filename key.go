@@ -82,9 +82,14 @@ func (k tableKey) parse(text string) (any, error) {
 		}
 		return text, nil
 	}
+	return parseNumber(text)
+}
+
+// parseNumber reads a number from a path. "+1" and "01" are no names of 1.
+func parseNumber(text string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || strconv.FormatInt(n, 10) != text { // "+1" and "01" are no names of 1
-		return nil, errKey
+	if err != nil || strconv.FormatInt(n, 10) != text {
+		return 0, errKey
 	}
 	return n, nil
 }

@@ -99,7 +99,11 @@ func labelFilter() Filter {
 	return Filter{Name: "pulp_label_select", Doc: "Filter labels by search string", Value: Text(),
 		Where: func(_ context.Context, value string) (Where, error) {
 			var wheres []Where
-			for _, term := range splitEscaped(value) {
+			terms := splitEscaped(value)
+			if len(terms) > maxLabelTerms {
+				return nil, Refuse("More than %d terms.", maxLabelTerms)
+			}
+			for _, term := range terms {
 				w, err := labelTerm(strings.TrimSpace(term))
 				if err != nil {
 					return nil, err
@@ -114,6 +118,9 @@ func labelFilter() Filter {
 			}, nil
 		}}
 }
+
+// maxLabelTerms keeps a statement within what SQLite takes.
+const maxLabelTerms = 100
 
 // splitEscaped splits at commas that no backslash precedes.
 func splitEscaped(s string) []string {

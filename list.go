@@ -148,8 +148,13 @@ func filterError(name string, err error) error {
 
 // order sorts by what the client wants, and by age, newest first, within that.
 func (v *view[M]) order(q *bun.SelectQuery, names []string) (*bun.SelectQuery, error) {
+	seen := map[string]bool{} // a column counts where it is named first
 	for _, name := range names {
 		column, ok := v.orders[strings.TrimPrefix(name, "-")]
+		if ok && seen[column] {
+			continue
+		}
+		seen[column] = true
 		if !ok {
 			return nil, &InputError{Field: "ordering", Messages: []string{fmt.Sprintf("Select a valid choice. %s is not one of the available choices.", name)}}
 		}

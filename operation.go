@@ -25,6 +25,7 @@ type Operation struct {
 	Form   bool               // the body comes as a form (multipart or urlencoded) only
 	Answer *schema.Object     // the body of the successful answer; nil for none
 	Many   bool               // the answer is a page of Answer
+	Events bool               // the answer is a stream of events
 	Codes  []AnswerKind       // the ways in which it succeeds, the usual one first
 
 	Anonymous bool // needs no login

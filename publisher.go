@@ -14,7 +14,7 @@ type Publisher[D any] struct {
 	bun.BaseModel `bun:"table:publisher,alias:pb"`
 	Master
 	Named
-	LastPublished Time `bun:"last_published,nullzero" json:"last_published" pulp:"readonly" doc:"When it last made a publication."`
+	LastPublished Time `bun:"last_published,nullzero" json:"last_published" pulp:"readonly,null" doc:"When it last made a publication."`
 	Detail        D    `bun:"detail,type:json" json:"-"`
 }
 

@@ -61,18 +61,18 @@ func validRole(ctx context.Context, _ bun.IDB, _, m *roleRecord) error {
 	return errs.OrNil()
 }
 
-const hasPermissionSQL = "EXISTS (SELECT 1 FROM role_permission rp WHERE rp.role_id = ro.id AND rp.permission = ?)"
+// hasPermissionsSQL holds if a role has all of so many permissions, which are in one list since a
+// condition for each would be more than a statement may have.
+const hasPermissionsSQL = `(SELECT count(*) FROM role_permission rp WHERE rp.role_id = ro.id AND rp.permission IN (SELECT value FROM json_each(?))) = ?`
 
 // permissionFilter finds the roles that have all of some permissions.
 func permissionFilter() Filter {
 	return Filter{Name: "contains_permission", Doc: "Filter roles that have any of the permissions in the list.", Value: manyTexts,
 		Where: func(_ context.Context, value string) (Where, error) {
-			return func(q *bun.SelectQuery) *bun.SelectQuery {
-				for p := range strings.SplitSeq(value, ",") {
-					q = q.Where(hasPermissionSQL, p)
-				}
-				return q
-			}, nil
+			all := strings.Split(value, ",")
+			slices.Sort(all)
+			all = slices.Compact(all)
+			return func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where(hasPermissionsSQL, asJSON(all), len(all)) }, nil
 		}}
 }
 

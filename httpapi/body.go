@@ -18,6 +18,7 @@ const (
 	jsonType      = "application/json"
 	formType      = "application/x-www-form-urlencoded"
 	multipartType = "multipart/form-data"
+	eventsType    = "text/event-stream" // of answers only
 )
 
 // read decodes the request's body into in. No body is an empty object, whatever its type.

@@ -40,7 +40,7 @@ func (s *server) call(w http.ResponseWriter, r *http.Request, op *pulp.Operation
 // stream writes an answer bit by bit. The server's limit on the time of writing is for answers
 // that come to an end.
 func (s *server) stream(w http.ResponseWriter, r *http.Request, answer *pulp.Answer) {
-	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Content-Type", eventsType)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(int(answer.Kind))
 	rc := http.NewResponseController(w)

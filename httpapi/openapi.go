@@ -191,6 +191,8 @@ func (s *schemas) response(op *pulp.Operation, code pulp.AnswerKind) response {
 	var schema node
 	switch {
 	case code == pulp.NoContent:
+	case op.Events:
+		out.Content = map[string]media{eventsType: {node{"type": "string"}}}
 	case code == pulp.Accepted && !namesTask(op.Answer):
 		schema = s.object(dispatched(), answer)
 	case op.Answer == nil:
