@@ -3,6 +3,7 @@ package pulp_test
 import (
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -45,4 +46,26 @@ func TestOldNameOfCreationHooksIsReadAlsoBesideTheNewOne(t *testing.T) {
 	policy := s.ask(t, "GET", "access_policies/?limit=1", "").object(t)["results"].([]any)[0].(map[string]any)["pulp_href"].(string)
 	r := s.ask(t, "PATCH", policy, `{"creation_hooks":[],"permissions_assignment":[[]]}`)
 	require.Equal(t, reply{400, `{"permissions_assignment":["Expected a list of objects."]}`}, r)
+}
+
+// TestVersionsOfARepositoryThatIsDeletedMeanwhileAreLeftOut deletes a repository between the query
+// for the versions of a page and that for their hrefs.
+func TestVersionsOfARepositoryThatIsDeletedMeanwhileAreLeftOut(t *testing.T) {
+	t.Parallel()
+	var s *shop
+	var armed atomic.Bool
+	s, _ = openWatched(t, t.TempDir(), func(query string) {
+		if strings.Contains(query, "FROM repository_version") && armed.CompareAndSwap(true, false) {
+			_, err := s.DB().Writer().DB.Exec("DELETE FROM repository WHERE name = 'b'")
+			require.NoError(t, err)
+		}
+	})
+	a, b := s.make(t, "repositories/file/file/", `{"name":"a"}`), s.make(t, "repositories/file/file/", `{"name":"b"}`)
+	armed.Store(true)
+	require.Equal(t, []string{a + "versions/0/"}, s.names(t, "repository_versions/", "pulp_href"))
+	require.False(t, armed.Load())
+	b = s.make(t, "repositories/file/file/", `{"name":"b"}`)
+	armed.Store(true)
+	require.Equal(t, http.StatusNotFound, s.ask(t, "GET", b+"versions/0/", "").code)
+	require.False(t, armed.Load())
 }

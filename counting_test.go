@@ -32,8 +32,9 @@ func (c *counted) Reader() *bun.DB { return c.reader }
 
 // counting lends the connections of a pool to another one, and counts.
 type counting struct {
-	pool *sql.DB
-	n    *atomic.Int64
+	pool   *sql.DB
+	n      *atomic.Int64
+	before func(query string) // nil for nothing
 }
 
 func (c *counting) Driver() driver.Driver { return nil }
@@ -43,7 +44,7 @@ func (c *counting) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &countingConn{lent: lent, n: c.n}
+	out := &countingConn{lent: lent, n: c.n, before: c.before}
 	return out, lent.Raw(func(inner any) error {
 		out.Conn = inner.(driver.Conn)
 		return nil
@@ -52,14 +53,18 @@ func (c *counting) Connect(ctx context.Context) (driver.Conn, error) {
 
 type countingConn struct {
 	driver.Conn
-	lent *sql.Conn
-	n    *atomic.Int64
+	lent   *sql.Conn
+	n      *atomic.Int64
+	before func(query string)
 }
 
 func (c *countingConn) Close() error { return c.lent.Close() }
 
 func (c *countingConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	c.n.Add(1)
+	if c.before != nil {
+		c.before(query)
+	}
 	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
 }
 
@@ -71,12 +76,18 @@ func openCounted(t *testing.T) (*shop, *atomic.Int64) {
 
 func openCountedIn(t *testing.T, dir string) (*shop, *atomic.Int64) {
 	t.Helper()
+	return openWatched(t, dir, nil)
+}
+
+// openWatched calls before with each reading statement.
+func openWatched(t *testing.T, dir string, before func(query string)) (*shop, *atomic.Int64) {
+	t.Helper()
 	db, err := sqlite.Open(dir, sqlite.Synchronous(sqlite.Off))
 	require.NoError(t, err)
 	_, err = db.Writer().DB.ExecContext(t.Context(), shopSchema)
 	require.NoError(t, err)
 	c := &counted{DB: db, n: &atomic.Int64{}}
-	c.reader = bun.NewDB(sql.OpenDB(&counting{db.Reader().DB, c.n}), sqlitedialect.New())
+	c.reader = bun.NewDB(sql.OpenDB(&counting{db.Reader().DB, c.n, before}), sqlitedialect.New())
 	c.reader.DB.SetMaxOpenConns(1)
 	app, err := pulp.Open(t.Context(), c, pulp.Config{AdminPassword: "secret", Workers: -1, Parts: shopParts, Plugins: []pulp.Plugin{file.Plugin()}})
 	require.NoError(t, err)

@@ -99,11 +99,11 @@ func (v *view[M]) read(ctx context.Context, r *Request) (*Answer, error) {
 		return nil, err
 	}
 	only, without := v.pruned(r.Query)
-	out, err := v.codec.encode(ctx, db, []*M{m}, only, without)
+	out, err := v.codec.encodeOne(ctx, db, m, only, without)
 	if err != nil {
 		return nil, err
 	}
-	return &Answer{Kind: OK, Body: out[0]}, nil
+	return &Answer{Kind: OK, Body: out}, nil
 }
 
 // answer writes one object that was written or changed. r may be nil.
@@ -113,11 +113,11 @@ func (v *view[M]) answer(ctx context.Context, db bun.IDB, kind AnswerKind, m *M,
 		only, without = v.pruned(r.Query)
 	}
 	without = append(without, v.codec.details()...)
-	out, err := v.codec.encode(ctx, db, []*M{m}, only, without)
+	out, err := v.codec.encodeOne(ctx, db, m, only, without)
 	if err != nil {
 		return nil, err
 	}
-	return &Answer{Kind: kind, Body: out[0]}, nil
+	return &Answer{Kind: kind, Body: out}, nil
 }
 
 // decode reads a body into m and validates the result.

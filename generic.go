@@ -129,11 +129,7 @@ func (v *view[M]) updateIn(ctx context.Context, tx bun.Tx, key int64, in map[str
 }
 
 func (v *view[M]) text(ctx context.Context, db bun.IDB, m *M) (json.RawMessage, error) {
-	out, err := v.codec.encode(ctx, db, []*M{m}, nil, nil)
-	if err != nil {
-		return nil, err
-	}
-	return out[0], nil
+	return v.codec.encodeOne(ctx, db, m, nil, nil)
 }
 
 func (v *view[M]) row(ctx context.Context, db bun.IDB, key int64) (*M, error) {

@@ -83,7 +83,8 @@ func (c *codec[M]) own(ctx context.Context, db bun.IDB, ms []*M) (map[int64]stri
 }
 
 // encode writes objects as JSON. only and without are the names that the client asked for and
-// did not want; nil means all and none.
+// did not want; nil means all and none. An object below another one that was deleted since it was
+// read is gone, too, and left out.
 func (c *codec[M]) encode(ctx context.Context, db bun.IDB, ms []*M, only, without []string) ([]json.RawMessage, error) {
 	wanted := chosen(only, without)
 	values := make([]reflect.Value, len(ms))
@@ -102,9 +103,12 @@ func (c *codec[M]) encode(ctx context.Context, db bun.IDB, ms []*M, only, withou
 	if err != nil {
 		return nil, err
 	}
-	out := make([]json.RawMessage, len(ms))
+	out := make([]json.RawMessage, 0, len(ms))
 	size := 512
 	for i, m := range ms {
+		if own != nil && own[any(m).(record).base().ID] == "" {
+			continue
+		}
 		w := objectWriter{b: make([]byte, 0, size), wanted: wanted}
 		c.identity(ctx, &w, m, own)
 		if err := c.plan.encode(&w, values[i], links); err != nil {
@@ -120,10 +124,22 @@ func (c *codec[M]) encode(ctx context.Context, db bun.IDB, ms []*M, only, withou
 				}
 			}
 		}
-		out[i] = w.end()
-		size = len(out[i]) + 64 // the next one will be alike
+		out = append(out, w.end())
+		size = len(w.b) + 64 // the next one will be alike
 	}
 	return out, nil
+}
+
+// encodeOne writes an object as JSON, or returns ErrNotFound if it is gone.
+func (c *codec[M]) encodeOne(ctx context.Context, db bun.IDB, m *M, only, without []string) (json.RawMessage, error) {
+	out, err := c.encode(ctx, db, []*M{m}, only, without)
+	if err == nil && len(out) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out[0], nil
 }
 
 // chosen says of a name whether a client wants it who asked for some names, or for all, without others.

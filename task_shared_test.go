@@ -264,7 +264,7 @@ func TestProcessThatLosesTheDatabaseGivesUpItsTasks(t *testing.T) {
 	db, err := sqlite.Open(dir, sqlite.Synchronous(sqlite.Off), sqlite.Shared(), sqlite.BusyTimeout(20*time.Millisecond))
 	require.NoError(t, err)
 	c := &counted{DB: db, n: &atomic.Int64{}}
-	bad := &failing{counting: counting{db.Reader().DB, c.n}}
+	bad := &failing{counting: counting{pool: db.Reader().DB, n: c.n}}
 	c.reader = bun.NewDB(sql.OpenDB(bad), sqlitedialect.New())
 	task, started, lost := lonely()
 	h := hostOn(t, c, pulp.Config{Parts: []pulp.Part{task}, Workers: 2, Lease: time.Second})
@@ -335,7 +335,7 @@ func TestIdleProcessAsksAndWritesNothing(t *testing.T) {
 			db, err := sqlite.Open(t.TempDir(), append(options, sqlite.Synchronous(sqlite.Off))...)
 			require.NoError(t, err)
 			c := &counted{DB: db, n: &atomic.Int64{}}
-			c.reader = bun.NewDB(sql.OpenDB(&counting{db.Reader().DB, c.n}), sqlitedialect.New())
+			c.reader = bun.NewDB(sql.OpenDB(&counting{pool: db.Reader().DB, n: c.n}), sqlitedialect.New())
 			task := double()
 			h := hostOn(t, c, pulp.Config{Parts: []pulp.Part{task}, Lease: time.Hour})
 			t.Cleanup(func() { require.NoError(t, c.reader.Close()) })

