@@ -201,7 +201,7 @@ func policyViews() *ViewSet[accessPolicy] {
 		if old, ok := in["permissions_assignment"]; ok {
 			if in["creation_hooks"] == nil {
 				in["creation_hooks"] = old
-			} else if json.Unmarshal(old, &[]map[string]json.RawMessage{}) != nil {
+			} else if !isObjects(old) {
 				return FieldErrors{"permissions_assignment": {"Expected a list of objects."}}
 			}
 			delete(in, "permissions_assignment")
@@ -210,6 +210,13 @@ func policyViews() *ViewSet[accessPolicy] {
 	}
 	vs.Actions = []Action[accessPolicy]{{Name: "reset", Summary: "Reset an access policy to its default", bind: bind(resetPolicy)}}
 	return vs
+}
+
+// isObjects says whether text is a list of objects.
+func isObjects(text json.RawMessage) bool {
+	var list []map[string]json.RawMessage
+	err := json.Unmarshal(text, &list)
+	return err == nil && list != nil && !slices.ContainsFunc(list, func(o map[string]json.RawMessage) bool { return o == nil })
 }
 
 // policiesChanged has the policies read again once the transaction that ctx is in has committed.

@@ -60,6 +60,10 @@ type countingConn struct {
 
 func (c *countingConn) Close() error { return c.lent.Close() }
 
+func (c *countingConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	return c.Conn.(driver.ConnBeginTx).BeginTx(ctx, o)
+}
+
 func (c *countingConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	c.n.Add(1)
 	if c.before != nil {

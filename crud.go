@@ -90,17 +90,20 @@ func (v *view[M]) allow(ctx context.Context, op Op, m *M) error {
 }
 
 func (v *view[M]) read(ctx context.Context, r *Request) (*Answer, error) {
-	db := v.app.db.Reader()
-	m, err := v.one(ctx, db, r.Vars)
+	var m *M
+	var out json.RawMessage
+	only, without := v.pruned(r.Query)
+	err := v.app.snapshot(ctx, func(ctx context.Context, db bun.IDB) (err error) {
+		if m, err = v.one(ctx, db, r.Vars); err != nil {
+			return err
+		}
+		out, err = v.codec.encodeOne(ctx, db, m, only, without)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	if err := v.allow(ctx, Read, m); err != nil {
-		return nil, err
-	}
-	only, without := v.pruned(r.Query)
-	out, err := v.codec.encodeOne(ctx, db, m, only, without)
-	if err != nil {
 		return nil, err
 	}
 	return &Answer{Kind: OK, Body: out}, nil

@@ -41,6 +41,13 @@ type Database interface {
 	Close() error
 }
 
+// snapshot calls f with a view of the database as it is at one moment, so that what an answer says
+// of one object agrees with what it says of others. f asks db and nothing else, since it holds one
+// of few connections.
+func (a *App) snapshot(ctx context.Context, f func(ctx context.Context, db bun.IDB) error) error {
+	return a.db.Reader().RunInTx(ctx, &sql.TxOptions{ReadOnly: true}, func(ctx context.Context, tx bun.Tx) error { return f(ctx, tx) })
+}
+
 // A querier runs SQL with bound arguments: a *sql.DB or a *sql.Tx.
 type querier interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)

@@ -32,26 +32,50 @@ func (v *view[M]) list(ctx context.Context, r *Request) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	find := v.rows
-	if v.listsMembers(visible, r.Query) {
-		find = v.members
-	}
-	recs, err := find(ctx, visible, r, page)
+	find, err := v.finder(ctx, visible, r, page)
 	if err != nil {
 		return nil, err
 	}
 	only, without := v.pruned(r.Query)
-	page.Results, err = v.codec.encode(ctx, v.app.db.Reader(), recs, only, append(without, v.codec.details()...))
+	err = v.app.snapshot(ctx, func(ctx context.Context, db bun.IDB) error {
+		recs, err := find(ctx, db)
+		if err != nil {
+			return fmt.Errorf("list %ss: %w", v.Name, err)
+		}
+		page.Results, err = v.codec.encode(ctx, db, recs, only, append(without, v.codec.details()...))
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	return &Answer{Kind: OK, Page: page}, nil
 }
 
-// rows finds the objects of a page, and counts them all.
-func (v *view[M]) rows(ctx context.Context, visible sight, r *Request, page *Page) (recs []*M, err error) {
+// A finder finds the objects of a page, and counts them all.
+type finder[M any] func(ctx context.Context, db bun.IDB) ([]*M, error)
+
+// finder reads what the client asks for.
+func (v *view[M]) finder(ctx context.Context, visible sight, r *Request, page *Page) (finder[M], error) {
+	if v.listsMembers(visible, r.Query) {
+		return v.members(ctx, r, page)
+	}
+	var recs []*M
+	q, err := v.rows(ctx, visible, r, &recs)
+	if err != nil {
+		return nil, err
+	}
+	q = q.Limit(page.Limit).Offset(page.Offset)
+	return func(ctx context.Context, db bun.IDB) ([]*M, error) {
+		var err error
+		page.Count, err = q.Conn(db).ScanAndCount(ctx)
+		return recs, err
+	}, nil
+}
+
+// rows is the query for the objects of a list.
+func (v *view[M]) rows(ctx context.Context, visible sight, r *Request, recs *[]*M) (*bun.SelectQuery, error) {
 	db := v.app.db.Reader()
-	q := visible.where(v.scope(db.NewSelect().Model(&recs)))
+	q := visible.where(v.scope(db.NewSelect().Model(recs)))
 	if v.nest != nil || v.parent != "" {
 		above, err := v.parentOf(ctx, db, r.Vars["pk"])
 		if err != nil {
@@ -64,18 +88,11 @@ func (v *view[M]) rows(ctx context.Context, visible sight, r *Request, page *Pag
 	if v.parent != "" {
 		q = q.Where("?TableAlias.repository_id = (SELECT id FROM repository WHERE pulp_id = ? AND pulp_type = ?)", idOrNil(r.Vars["pk"]), v.end.under)
 	}
-	if q, err = v.filter(ctx, q, r.Query); err != nil {
-		return nil, err
-	}
-	if q, err = v.order(q, list(r.Query, "ordering")); err != nil {
-		return nil, err
-	}
-	count, err := q.Limit(page.Limit).Offset(page.Offset).ScanAndCount(ctx)
+	q, err := v.filter(ctx, q, r.Query)
 	if err != nil {
-		return nil, fmt.Errorf("list %ss: %w", v.Name, err)
+		return nil, err
 	}
-	page.Count = int64(count)
-	return recs, nil
+	return v.order(q, list(r.Query, "ordering"))
 }
 
 // parentOf finds the object below which the collection lies. Whether the caller may see it has been

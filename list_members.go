@@ -2,7 +2,6 @@ package pulp
 
 import (
 	"context"
-	"fmt"
 	"net/url"
 	"slices"
 	"sync"
@@ -37,16 +36,28 @@ func (v *view[M]) listsMembers(visible sight, query url.Values) bool {
 	return true
 }
 
-// members is rows for the units of a version.
-func (v *view[M]) members(ctx context.Context, _ sight, r *Request, page *Page) (recs []*M, err error) {
+// members is the finder of the units of a version.
+func (v *view[M]) members(ctx context.Context, r *Request, page *Page) (finder[M], error) {
 	values := r.Query["repository_version"]
 	of, err := v.app.memberRange(ctx, values[len(values)-1])
 	if err != nil {
 		return nil, filterError("repository_version", err)
 	}
-	db, all := v.app.db.Reader(), int64(0)
-	if err := db.DB.QueryRowContext(ctx, membersCountSQL, of.version, v.end.typ).Scan(&all, &page.Count); err != nil {
-		return nil, fmt.Errorf("list %ss: %w", v.Name, err)
+	return func(ctx context.Context, db bun.IDB) ([]*M, error) {
+		ids, err := v.memberIDs(ctx, raw(db), of, page)
+		if err != nil || len(ids) == 0 {
+			return nil, err
+		}
+		var recs []*M
+		err = v.scope(db.NewSelect().Model(&recs)).Where("?TablePKs IN (?)", bun.List(ids)).OrderExpr("?TablePKs DESC").Scan(ctx)
+		return recs, err
+	}, nil
+}
+
+func (v *view[M]) memberIDs(ctx context.Context, db querier, of memberRange, page *Page) ([]int64, error) {
+	var all int64
+	if err := db.QueryRowContext(ctx, membersCountSQL, of.version, v.end.typ).Scan(&all, &page.Count); err != nil {
+		return nil, err
 	}
 	if page.Offset >= page.Count {
 		return nil, nil
@@ -57,13 +68,11 @@ func (v *view[M]) members(ctx context.Context, _ sight, r *Request, page *Page) 
 	if page.Count < all {
 		query, args = typedMembersPageSQL, append(args, v.end.typ)
 	}
-	ids, err := scanIDs(db.DB.QueryContext(ctx, query, args...))
-	if err != nil || len(ids) == 0 {
-		return nil, err
+	ids, err := scanIDs(db.QueryContext(ctx, query, args...))
+	if err == nil && len(ids) > 0 {
+		v.app.pageEnds.note(key, pageEnd{page.Offset + int64(len(ids)), ids[len(ids)-1]})
 	}
-	v.app.pageEnds.note(key, pageEnd{page.Offset + int64(len(ids)), ids[len(ids)-1]})
-	err = v.scope(db.NewSelect().Model(&recs)).Where("?TablePKs IN (?)", bun.List(ids)).OrderExpr("?TablePKs DESC").Scan(ctx)
-	return recs, err
+	return ids, err
 }
 
 // A pageEnd says that so many units of a version have a higher id than a unit, or the same.

@@ -94,7 +94,11 @@ func (a *App) nameIn(ctx context.Context, db bun.IDB, kindName string, id int64)
 	var typ int64
 	var key ID
 	row := raw(db).QueryRowContext(ctx, "SELECT pulp_type, pulp_id FROM "+kindName+" WHERE id = ?", id)
-	if err := row.Scan(&typ, &key); err != nil {
+	err := row.Scan(&typ, &key)
+	if noRows(err) {
+		err = ErrNotFound
+	}
+	if err != nil {
 		return "", fmt.Errorf("name %s: %w", kindName, err)
 	}
 	e := a.kinds[kindName].ends[typ]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/uptrace/bun"
 
@@ -166,7 +167,7 @@ func (a *App) roleObject(ctx context.Context, name string) (kind string, id int6
 	if !ok {
 		return "", 0, sentence("Invalid hyperlink - No URL match.")
 	}
-	if !t.end.kind.key.integer {
+	if !t.end.kind.key.integer || strings.Contains(t.end.path, "{}") {
 		return "", 0, sentence("There are no roles on objects of this kind.")
 	}
 	id, err = a.find(ctx, a.db.Reader(), t.end.kind.name, name)

@@ -51,7 +51,8 @@ type Computed[M any] struct {
 	Name  string
 	Doc   string
 	Value schema.Value
-	// Values returns one value for each of ms, in their order.
+	// Values returns one value for each of ms, in their order. It reads db only, in which the
+	// database stands still while an answer is written.
 	Values func(ctx context.Context, db bun.IDB, ms []*M) ([]any, error)
 
 	detail bool // only who reads one object gets it
@@ -82,10 +83,21 @@ func (c *codec[M]) own(ctx context.Context, db bun.IDB, ms []*M) (map[int64]stri
 	return c.app.links(ctx, db, versionKind, idsOf(ms, func(m *M) int64 { return any(m).(record).base().ID }))
 }
 
-// encode writes objects as JSON. only and without are the names that the client asked for and
-// did not want; nil means all and none. An object below another one that was deleted since it was
-// read is gone, too, and left out.
-func (c *codec[M]) encode(ctx context.Context, db bun.IDB, ms []*M, only, without []string) ([]json.RawMessage, error) {
+// encode writes objects as JSON, by a view of the database at one moment. only and without are the
+// names that the client asked for and did not want; nil means all and none. An object below
+// another one that was deleted since it was read is gone, too, and left out.
+func (c *codec[M]) encode(ctx context.Context, db bun.IDB, ms []*M, only, without []string) (out []json.RawMessage, err error) {
+	if _, loose := db.(*bun.DB); loose {
+		err = c.app.snapshot(ctx, func(ctx context.Context, db bun.IDB) error {
+			out, err = c.encodeIn(ctx, db, ms, only, without)
+			return err
+		})
+		return out, err
+	}
+	return c.encodeIn(ctx, db, ms, only, without)
+}
+
+func (c *codec[M]) encodeIn(ctx context.Context, db bun.IDB, ms []*M, only, without []string) ([]json.RawMessage, error) {
 	wanted := chosen(only, without)
 	values := make([]reflect.Value, len(ms))
 	for i, m := range ms {

@@ -216,8 +216,20 @@ func createdFilter() Filter {
 		}}
 }
 
+// recordsAll holds if the record of a task names all of so many resources, as is said behind it.
+// They are in one list since a condition for each would be more than a statement may have.
+const recordsAll = `(SELECT count(*) FROM json_each(?) AS n WHERE EXISTS (SELECT 1 FROM json_each(t.record) AS r WHERE r.value IN (%s))) = ?`
+
 // reservedFilter finds the tasks whose record names all the resources of a list.
 func reservedFilter(name string, value schema.Value) Filter {
+	exclusive, shared := "n.value", "'"+sharedPrefix+"' || n.value"
+	rule := fmt.Sprintf(recordsAll, exclusive+", "+shared)
+	switch {
+	case strings.HasPrefix(name, "exclusive"):
+		rule = fmt.Sprintf(recordsAll, exclusive)
+	case strings.HasPrefix(name, "shared"):
+		rule = fmt.Sprintf(recordsAll, shared)
+	}
 	return Filter{Name: name, Doc: "Resources referenced by HREF/PRN", Value: value,
 		Where: func(ctx context.Context, text string) (Where, error) {
 			var names []string
@@ -228,20 +240,9 @@ func reservedFilter(name string, value schema.Value) Filter {
 				}
 				names = append(names, n)
 			}
-			return func(q *bun.SelectQuery) *bun.SelectQuery {
-				for _, n := range names {
-					rule := "EXISTS (SELECT 1 FROM json_each(t.record) AS r WHERE r.value IN (?))"
-					switch {
-					case strings.HasPrefix(name, "exclusive"):
-						q = q.Where(rule, bun.List([]string{n}))
-					case strings.HasPrefix(name, "shared"):
-						q = q.Where(rule, bun.List([]string{sharedPrefix + n}))
-					default:
-						q = q.Where(rule, bun.List([]string{n, sharedPrefix + n}))
-					}
-				}
-				return q
-			}, nil
+			slices.Sort(names)
+			names = slices.Compact(names)
+			return func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where(rule, asJSON(names), len(names)) }, nil
 		}}
 }
 

@@ -159,6 +159,9 @@ func (a *App) addGroupUser(ctx context.Context, r *Request) (*Answer, error) {
 		_, err := tx.Tx.ExecContext(ctx, addMemberSQL, acc.id, group)
 		return err
 	})
+	if isForeignKeyViolation(err) {
+		err = ErrNotFound // one of both was deleted meanwhile
+	}
 	if err != nil {
 		return nil, fmt.Errorf("add member: %w", err)
 	}

@@ -13,6 +13,10 @@ func isUniqueViolation(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "UNIQUE constraint failed")
 }
 
+func isForeignKeyViolation(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "FOREIGN KEY constraint failed")
+}
+
 // violation turns the error of a statement that broke a constraint of the view's table into the
 // field's error: what validation could not see, since somebody else was quicker.
 func (v *view[M]) violation(err error) error {
@@ -25,7 +29,7 @@ func (v *view[M]) violation(err error) error {
 		if errs := v.broken(m[1], strings.Split(m[2], ", ")); errs != nil {
 			return errs
 		}
-	case strings.Contains(text, "FOREIGN KEY constraint failed"):
+	case isForeignKeyViolation(err):
 		return FieldErrors{NonField: {"Invalid hyperlink - Object does not exist."}}
 	case strings.Contains(text, "CHECK constraint failed"):
 		return FieldErrors{NonField: {"The values do not satisfy the rules of the table."}}

@@ -239,7 +239,7 @@ func text(v string, s *apiSchema, at string, how reading) (found []string) {
 	if n := utf8.RuneCountInString(v); s.MinLength != nil && n < *s.MinLength || s.MaxLength != nil && n > *s.MaxLength {
 		found = append(found, fmt.Sprintf("%s: a length of %d is not allowed", at, n))
 	}
-	if err := formatted(v, s.Format); err != nil && (how != lenient || v != "" && len(v) != len(time.DateOnly)) { // which are null and midnight
+	if err := formatted(v, s.Format); err != nil && (how != lenient || strings.TrimSpace(v) != "" && len(v) != len(time.DateOnly)) { // which are null and midnight
 		found = append(found, fmt.Sprintf("%s: %s is no %s: %v", at, brief(v), s.Format, err))
 	}
 	return found

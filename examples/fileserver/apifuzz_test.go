@@ -261,7 +261,7 @@ func (f *apiFuzzer) readAll() {
 	}
 	for line := range strings.Lines(f.app.Log.String()) {
 		if strings.Contains(line, "panic") || strings.Contains(line, "level=ERROR") {
-			f.fault("the log has an error", brief(line))
+			f.fault("the log has an error", line)
 		}
 	}
 }
@@ -285,4 +285,4 @@ func (f *apiFuzzer) report(rounds int) {
 }
 
 // tolerated is how many operations may never succeed, by bad luck.
-const tolerated = 5
+const tolerated = 12
