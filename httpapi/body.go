@@ -19,6 +19,7 @@ const (
 	formType      = "application/x-www-form-urlencoded"
 	multipartType = "multipart/form-data"
 	eventsType    = "text/event-stream" // of answers only
+	yamlType      = "application/yaml"  // of answers only
 )
 
 // read decodes the request's body into in. No body is an empty object, whatever its type.

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/gopulp/pulp"
 )
 
@@ -29,6 +31,8 @@ type variant struct {
 	prefix     string // of all paths
 	pkPath     bool   // ordinary paths with variables, in place of whole hrefs
 	components string // only the operations of these, separated by commas; empty for all
+	bindings   bool   // operation ids that are short, and unique within their tag only, for generators of clients
+	yaml       bool
 }
 
 // A book is a variant as it is sent.
@@ -53,12 +57,17 @@ func withBuiltin(ops []pulp.Operation) []pulp.Operation {
 	return append(slices.Clone(ops), livez)
 }
 
-// handler serves the document as a content type; JSON is YAML as well.
-func (l *library) handler(contentType string) http.Handler {
+// handler serves the document as JSON or YAML.
+func (l *library) handler(yaml bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		b := l.find(l.asked(r))
+		v := l.asked(r)
+		v.yaml = yaml
+		b := l.find(v)
 		h := w.Header()
-		h.Set("Content-Type", contentType)
+		h.Set("Content-Type", jsonType)
+		if yaml {
+			h.Set("Content-Type", yamlType)
+		}
 		h.Set("Vary", "Accept-Encoding")
 		body, tag := b.plain, b.tag
 		if takesGzip(r.Header) {
@@ -90,6 +99,9 @@ func (l *library) asked(r *http.Request) variant {
 	if query.Has("pk_path") {
 		v.pkPath = query.Get("pk_path") != "0"
 	}
+	if query.Has("bindings") {
+		v.bindings = query.Get("bindings") != "0"
+	}
 	if query.Has("component") {
 		names := strings.Split(strings.Join(query["component"], ","), ",")
 		slices.Sort(names)
@@ -109,12 +121,37 @@ func (l *library) find(v variant) *book {
 	if err != nil {
 		l.app.Logger().Error("the OpenAPI document is not right", "error", err)
 	}
-	b := bound(encode(doc))
+	text := encode(doc)
+	if v.yaml {
+		text = asYAML(text)
+	}
+	b := bound(text)
 	if len(l.books) >= maxBooks {
 		clear(l.books)
 	}
 	l.books[v] = b
 	return b
+}
+
+// asYAML writes JSON, which is YAML, as people write YAML.
+func asYAML(text []byte) []byte {
+	var n yaml.Node
+	if err := yaml.Unmarshal(text, &n); err != nil {
+		return text
+	}
+	plain(&n)
+	out, err := yaml.Marshal(&n)
+	if err != nil {
+		return text
+	}
+	return out
+}
+
+func plain(n *yaml.Node) {
+	n.Style = 0
+	for _, c := range n.Content {
+		plain(c)
+	}
 }
 
 func bound(plain []byte) *book {

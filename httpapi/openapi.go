@@ -107,8 +107,27 @@ func describe(app *pulp.App, ops []pulp.Operation, v variant) (*document, error)
 		}
 		ids[op.ID] = true
 		d.Paths[path][method] = schemas.operation(op, path)
+		if v.bindings {
+			d.Paths[path][method].ID = shortID(op)
+		}
 	}
 	return d, errors.Join(append(errs, schemas.errs...)...)
+}
+
+// shortID is an operation's id without the words of its collection: "sync" of
+// "repositories_acme_acme_sync".
+func shortID(op *pulp.Operation) string {
+	id, prefix := op.ID, ""
+	for word := range strings.SplitSeq(strings.ReplaceAll(op.Path, "-", "_"), "/") {
+		if word == "" || strings.HasPrefix(word, "{") {
+			continue
+		}
+		prefix += word + "_"
+		if rest, ok := strings.CutPrefix(op.ID, prefix); ok && rest != "" {
+			id = rest
+		}
+	}
+	return id
 }
 
 // component is the plugin that an operation belongs to, by its path: what a plugin adds to a

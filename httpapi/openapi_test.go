@@ -16,6 +16,7 @@ import (
 	"github.com/gopulp/pulp/httpapi"
 	"github.com/gopulp/pulp/internal/schema"
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 )
 
 type object = map[string]any
@@ -205,8 +206,40 @@ func TestDocumentIsReadWithoutLogin(t *testing.T) {
 	}
 
 	require.Equal(t, http.StatusNotModified, ask("api.json", "If-None-Match", plain.Header().Get("ETag")).Code)
-	require.Equal(t, plain.Body.String(), ask("api.yaml").Body.String())
+	inYAML := ask("api.yaml")
+	require.Equal(t, "application/yaml", inYAML.Header().Get("Content-Type"))
+	require.True(t, strings.HasPrefix(inYAML.Body.String(), "openapi: 3.1.1\ninfo:\n"), "as people write YAML")
+	var same any
+	require.NoError(t, yaml.Unmarshal(inYAML.Body.Bytes(), &same))
+	again, err := json.Marshal(same)
+	require.NoError(t, err)
+	require.JSONEq(t, plain.Body.String(), string(again))
 	require.NotContains(t, ask("api.json?pk_path=1").Body.String(), "{shop_book_href}")
 	require.NotContains(t, ask("api.json?component=other").Body.String(), "books_shop_list")
 	require.Contains(t, ask("api.json?component=other,core").Body.String(), "books_shop_list")
+	require.Equal(t, plain.Body.String(), ask("api.json?include_html=1").Body.String(), "there is no markup")
+}
+
+func TestGeneratorsGetShortIDs(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ id, path, want string }{
+		{"repositories_acme_acme_versions_repair", "repositories/acme/acme/{pk}/versions/{number}/repair/", "repair"},
+		{"repositories_acme_acme_partial_update", "repositories/acme/acme/{pk}/", "partial_update"},
+		{"task_groups_list", "task-groups/", "list"},
+		{"orphans_cleanup_cleanup", "orphans/cleanup/", "cleanup"},
+		{"tasks_purge", "tasks/purge/", "purge"},
+		{"login", "login/", "login"},
+	} {
+		op := pulp.Operation{ID: c.id, Path: c.path, Method: "POST", Codes: []pulp.AnswerKind{pulp.NoContent}}
+		s := newSite(t)
+		s.Handler = httpapi.HandlerOf(s.app, []pulp.Operation{op}, nil)
+		var doc struct {
+			Paths map[string]map[string]struct {
+				ID string `json:"operationId"`
+			}
+		}
+		w := s.do("GET", "/pulp/api/v3/docs/api.json?bindings&pk_path=1", "")
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &doc))
+		require.Equal(t, c.want, doc.Paths["/pulp/api/v3/"+c.path]["post"].ID)
+	}
 }

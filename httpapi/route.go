@@ -24,8 +24,8 @@ func newRoutes(s *server, ops []pulp.Operation) *routes {
 	m := &routes{server: s, root: s.app.APIPath(), heads: map[string]*mux.Router{}}
 	m.add("", readOnly(s.collections(ops)))
 	m.add("livez/", readOnly(http.HandlerFunc(alive)))
-	m.add("docs/api.json", readOnly(s.docs.handler("application/json")))
-	m.add("docs/api.yaml", readOnly(s.docs.handler("application/yaml")))
+	m.add("docs/api.json", readOnly(s.docs.handler(false)))
+	m.add("docs/api.yaml", readOnly(s.docs.handler(true)))
 	for _, group := range grouped(ops) {
 		m.add(group[0].Path, newResource(s, group))
 	}
