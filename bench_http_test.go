@@ -1,6 +1,7 @@
 package pulp_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/gopulp/pulp"
 	"github.com/gopulp/pulp/httpapi"
+	"github.com/gopulp/pulp/internal/httpload"
 	"github.com/gopulp/pulp/plugins/file"
 	"github.com/gopulp/pulp/sqlite"
 )
@@ -29,6 +31,8 @@ const benchRepositories = 10_000 // in the benchmarks
 
 const benchPath = shopAPI + "repositories/file/file/"
 
+var benchLogin = "Basic " + base64.StdEncoding.EncodeToString([]byte("admin:secret"))
+
 // BenchmarkHTTP has commits that do not wait for the disk, so that the code is compared.
 func BenchmarkHTTP(b *testing.B) { benchHTTP(b, sqlite.Normal) }
 
@@ -40,27 +44,27 @@ func benchHTTP(b *testing.B, synchronous sqlite.Sync) {
 	p := newHTTPPair(b, synchronous, benchRepositories)
 	for _, op := range []struct {
 		name    string
-		request func(i int) benchRequest
+		request func(i int) httpload.Request
 	}{
-		{"list", func(int) benchRequest { return benchRequest{"GET", benchPath + "?limit=100", "", 200} }},
-		{"read", func(i int) benchRequest { return benchRequest{"GET", p.href(i), "", 200} }},
-		{"create", func(i int) benchRequest {
+		{"list", func(int) httpload.Request { return asking("GET", benchPath+"?limit=100", "", 200) }},
+		{"read", func(i int) httpload.Request { return asking("GET", p.href(i), "", 200) }},
+		{"create", func(i int) httpload.Request {
 			p.made++
-			return benchRequest{"POST", benchPath, fmt.Sprintf(`{"name":"made-%d-%d","description":"made","pulp_labels":{"env":"prod"}}`, p.made, i), 201}
+			return asking("POST", benchPath, fmt.Sprintf(`{"name":"made-%d-%d","description":"made","pulp_labels":{"env":"prod"}}`, p.made, i), 201)
 		}},
-		{"patch", func(i int) benchRequest {
+		{"patch", func(i int) httpload.Request {
 			p.made++
-			return benchRequest{"PATCH", p.href(i), fmt.Sprintf(`{"description":"changed %d"}`, p.made), 202}
+			return asking("PATCH", p.href(i), fmt.Sprintf(`{"description":"changed %d"}`, p.made), 202)
 		}},
 	} {
 		for _, connections := range []int{1, 16} {
 			b.Run(fmt.Sprintf("%s-%d", op.name, connections), func(b *testing.B) {
-				requests := make([]benchRequest, b.N)
+				requests := make([]httpload.Request, b.N)
 				run := func(url string) float64 {
 					for i := range requests {
 						requests[i] = op.request(i)
 					}
-					return rate(b.N, func() { sendAll(b, url, connections, requests) })
+					return rate(b.N, func() { require.Empty(b, httpload.SendAll(url, benchLogin, connections, requests)) })
 				}
 				floor, ours := byTurns(func() float64 { return run(p.floor) }, func() float64 { return run(p.ours) })
 				b.ReportMetric(ours, "req/s")
@@ -131,22 +135,27 @@ func TestFloorOfTheBenchmarkAnswersAsTheAppDoes(t *testing.T) {
 	t.Parallel()
 	p := newHTTPPair(t, sqlite.Off, 120)
 	for _, path := range []string{p.href(1), benchPath + "?limit=100"} {
-		ours, floor := ask(t, p.ours, benchRequest{"GET", path, "", 200}), ask(t, p.floor, benchRequest{"GET", path, "", 200})
+		ours, floor := ask(t, p.ours, asking("GET", path, "", 200)), ask(t, p.floor, asking("GET", path, "", 200))
 		require.JSONEq(t, strings.ReplaceAll(ours, p.ours, "host"), strings.ReplaceAll(floor, p.floor, "host"))
 	}
 	for _, url := range []string{p.ours, p.floor} {
-		made := ask(t, url, benchRequest{"POST", benchPath, `{"name":"new","pulp_labels":{}}`, 201})
+		made := ask(t, url, asking("POST", benchPath, `{"name":"new","pulp_labels":{}}`, 201))
 		require.Contains(t, made, `"name":"new"`)
-		require.Contains(t, ask(t, url, benchRequest{"PATCH", p.href(1), `{"description":"new"}`, 202}), `{"task":"`+shopAPI+`tasks/`)
-		require.Contains(t, ask(t, url, benchRequest{"GET", p.href(1), "", 200}), `"description":"new"`)
+		require.Contains(t, ask(t, url, asking("PATCH", p.href(1), `{"description":"new"}`, 202)), `{"task":"`+shopAPI+`tasks/`)
+		require.Contains(t, ask(t, url, asking("GET", p.href(1), "", 200)), `"description":"new"`)
 	}
 }
 
-func ask(t *testing.T, addr string, r benchRequest) string {
+func ask(t *testing.T, addr string, r httpload.Request) string {
 	t.Helper()
-	c := dialBench(t, addr)
+	c, err := httpload.Dial(addr, benchLogin)
+	require.NoError(t, err)
 	defer c.Close()
-	body, err := c.do(r, true)
+	body, err := c.Do(r, true)
 	require.NoError(t, err)
 	return string(body)
+}
+
+func asking(method, path, body string, code int) httpload.Request {
+	return httpload.Request{Method: method, Path: path, Body: body, Code: code}
 }

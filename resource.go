@@ -96,7 +96,7 @@ func (a *App) nameIn(ctx context.Context, db bun.IDB, kindName string, id int64)
 	row := raw(db).QueryRowContext(ctx, "SELECT pulp_type, pulp_id FROM "+kindName+" WHERE id = ?", id)
 	err := row.Scan(&typ, &key)
 	if noRows(err) {
-		err = ErrNotFound
+		return "", ErrNotFound
 	}
 	if err != nil {
 		return "", fmt.Errorf("name %s: %w", kindName, err)

@@ -43,9 +43,6 @@ OR EXISTS (SELECT 1 FROM published_artifact pa CROSS JOIN publication p ON p.id 
 // meanwhile may be counted or not. ErrNotFound says that there is no such repository.
 func (a *App) RepositorySize(ctx context.Context, id int64) (*RepositorySize, error) {
 	if _, err := a.nameIn(ctx, a.db.Reader(), repositoryKind, id); err != nil {
-		if noRows(err) {
-			err = ErrNotFound
-		}
 		return nil, fmt.Errorf("size of repository: %w", err)
 	}
 	s := &sizing{app: a, repository: id}
