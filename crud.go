@@ -41,11 +41,25 @@ func (v *view[M]) one(ctx context.Context, db bun.IDB, vars map[string]string) (
 		if err != nil {
 			return nil, ErrNotFound
 		}
-		where = append(where, func(q *bun.SelectQuery) *bun.SelectQuery {
-			return q.Where("?TableAlias.? = ?", bun.Ident(v.key.column), key)
-		})
+		return v.found(v.byColumn(ctx, db, v.key.column, key, where...))
 	}
-	m, err := v.model.First(ctx, db, where...)
+	return v.found(v.model.First(ctx, db, where...))
+}
+
+// byColumn finds the row with a value in a column.
+func (v *view[M]) byColumn(ctx context.Context, db bun.IDB, column string, value any, where ...Where) (*M, error) {
+	if v.model.bindable(value) {
+		return v.model.firstBy(ctx, db, value, append(where, func(q *bun.SelectQuery) *bun.SelectQuery {
+			return q.Where("?TableAlias.? = ?", bun.Ident(column), given)
+		})...)
+	}
+	return v.model.First(ctx, db, append(where, func(q *bun.SelectQuery) *bun.SelectQuery {
+		return q.Where("?TableAlias.? = ?", bun.Ident(column), value)
+	})...)
+}
+
+// found has clients read that there is no such object as they know it.
+func (v *view[M]) found(m *M, err error) (*M, error) {
 	if errors.Is(err, ErrNotFound) {
 		return nil, noMatch{v.class}
 	}
@@ -248,7 +262,7 @@ func clone[M any](m *M) *M {
 // change reads the row again inside the transaction, so that nothing that happened since the
 // request was validated is lost, and writes it.
 func (v *view[M]) change(ctx context.Context, tx bun.Tx, key any, in map[string]json.RawMessage, how writing) (*M, error) {
-	old, err := v.model.First(ctx, tx, v.withKey(key))
+	old, err := v.row(ctx, tx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -256,7 +270,7 @@ func (v *view[M]) change(ctx context.Context, tx bun.Tx, key any, in map[string]
 	if err := v.decode(ctx, tx, in, old, m, how); err != nil {
 		return nil, err
 	}
-	if err := v.model.Update(ctx, tx, m); err != nil {
+	if err := v.model.Update(ctx, tx, m, v.app.changed(old, m)...); err != nil {
 		return nil, v.violation(err)
 	}
 	if v.Save != nil {

@@ -132,18 +132,14 @@ func (v *view[M]) text(ctx context.Context, db bun.IDB, m *M) (json.RawMessage, 
 	return v.codec.encodeOne(ctx, db, m, nil, nil)
 }
 
-func (v *view[M]) row(ctx context.Context, db bun.IDB, key int64) (*M, error) {
-	return v.model.First(ctx, db, v.withKey(key))
-}
-
-// withKey finds the row with a primary key, if it still is of the view's type.
-func (v *view[M]) withKey(key any) Where {
-	return func(q *bun.SelectQuery) *bun.SelectQuery {
-		if q = q.Where("?TablePKs = ?", key); v.end.typ != 0 {
+// row finds the row with a primary key, if it still is of the view's type.
+func (v *view[M]) row(ctx context.Context, db bun.IDB, key any) (*M, error) {
+	return v.byColumn(ctx, db, v.key.primary, key, func(q *bun.SelectQuery) *bun.SelectQuery {
+		if v.end.typ != 0 {
 			q = q.Where("?TableAlias.pulp_type = ?", v.end.typ)
 		}
 		return q
-	}
+	})
 }
 
 func (v *view[M]) deleteIn(ctx context.Context, tx bun.Tx, key int64) error {

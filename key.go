@@ -144,3 +144,14 @@ func (a *App) primaryKey(m any) any {
 	t := a.db.Reader().Dialect().Tables().Get(reflect.TypeOf(m).Elem())
 	return t.PKs[0].Value(reflect.ValueOf(m).Elem()).Interface()
 }
+
+// changed are the columns in which two rows of a table differ.
+func (a *App) changed(old, m any) (columns []string) {
+	x, y := reflect.ValueOf(old).Elem(), reflect.ValueOf(m).Elem()
+	for _, f := range a.db.Reader().Dialect().Tables().Get(x.Type()).DataFields {
+		if !reflect.DeepEqual(f.Value(x).Interface(), f.Value(y).Interface()) {
+			columns = append(columns, f.Name)
+		}
+	}
+	return columns
+}

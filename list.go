@@ -64,10 +64,16 @@ func (v *view[M]) finder(ctx context.Context, visible sight, r *Request, page *P
 	if err != nil {
 		return nil, err
 	}
-	q = q.Limit(page.Limit).Offset(page.Offset)
+	all, err := q.AppendQuery(q.DB().QueryGen(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("list %ss: %w", v.Name, err)
+	}
 	return func(ctx context.Context, db bun.IDB) ([]*M, error) {
-		var err error
-		page.Count, err = q.Conn(db).ScanAndCount(ctx)
+		before, _ := v.app.db.Commits()
+		err := q.Conn(db).Limit(page.Limit).Offset(page.Offset).Scan(ctx)
+		if err == nil {
+			page.Count, err = v.app.counts.count(v.app.db, before, string(all), func() (int64, error) { return q.Count(ctx) })
+		}
 		return recs, err
 	}, nil
 }

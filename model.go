@@ -3,6 +3,7 @@ package pulp
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"iter"
@@ -50,6 +51,47 @@ func (*Model[M]) First(ctx context.Context, db bun.IDB, where ...Where) (*M, err
 		return nil, fmt.Errorf("read %s: %w", typeName[M](), err)
 	}
 	return rec, nil
+}
+
+// given stands in a condition for the argument of firstBy.
+var given = bun.Safe("?1")
+
+// firstBy is First for the row that a value leads to. bun writes values into a statement's text;
+// here the value stays outside, so that a text that is the same for all rows is prepared once.
+func (m *Model[M]) firstBy(ctx context.Context, db bun.IDB, value any, where ...Where) (*M, error) {
+	rec := new(M)
+	q := db.NewSelect().Model(rec)
+	for _, w := range where {
+		q = w(q)
+	}
+	text, err := q.Limit(1).AppendQuery(q.DB().QueryGen(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", typeName[M](), err)
+	}
+	rows, err := raw(db).QueryContext(ctx, string(text), value)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", typeName[M](), err)
+	}
+	defer rows.Close()
+	switch {
+	case rows.Next():
+		err = q.DB().ScanRow(ctx, rows, rec)
+	case rows.Err() == nil:
+		return nil, fmt.Errorf("%s: %w", typeName[M](), ErrNotFound)
+	}
+	if err = errors.Join(err, rows.Err()); err != nil {
+		return nil, fmt.Errorf("read %s: %w", typeName[M](), err)
+	}
+	return rec, nil
+}
+
+// bindable says whether firstBy can find rows by a value: one that a driver takes, and a model
+// that does not want to know of bun's queries.
+func (*Model[M]) bindable(value any) bool {
+	_, before := any((*M)(nil)).(bun.BeforeSelectHook)
+	_, after := any((*M)(nil)).(bun.AfterSelectHook)
+	_, valuer := value.(driver.Valuer)
+	return !before && !after && (valuer || driver.IsValue(value))
 }
 
 // All yields the rows that where leaves, one at a time. An error ends it.

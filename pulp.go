@@ -125,6 +125,7 @@ type App struct {
 	flights       *flights
 	finds         finds
 	pageEnds      pageEnds
+	counts        counts
 	tally         tally
 	removing      *semaphore.Weighted // held by who removes bytes, and by who needs that nobody does
 	password      string              // of admin, if Open made it
