@@ -31,7 +31,8 @@ func TestProcessThatWasStoppedForLongerThanItsLeaseWritesNothingMore(t *testing.
 	s.add(work{Steps: 150, Pause: 5 * time.Millisecond}) // sturdy
 	s.add(work{Steps: 150, Pause: 5 * time.Millisecond}) // once
 	require.Eventually(t, func() bool { return s.count("SELECT count(DISTINCT task) FROM step") == 2 }, patience, tick)
-	zombie.stop()
+	// Stopped while it writes, it would keep all others from writing: see the next test.
+	require.NoError(t, s.Tx(t.Context(), func(context.Context, bun.Tx) error { zombie.stop(); return nil }))
 	other := startPeer(t, dir, lease)
 	require.Eventually(t, func() bool { return s.count("SELECT count(*) FROM step WHERE attempt = 2") > 0 }, patience, tick)
 	zombie.cont()

@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/gopulp/pulp v0.0.0
 	github.com/pocketbase/pocketbase v0.36.8
+	github.com/uptrace/bun v1.3.0
 )
 
 require (
@@ -34,7 +35,6 @@ require (
 	github.com/robfig/cron/v3 v3.0.1 // indirect
 	github.com/spf13/cast v1.10.0 // indirect
 	github.com/tmthrgd/go-hex v0.0.0-20190904060850-447a3041c3bc // indirect
-	github.com/uptrace/bun v1.3.0 // indirect
 	github.com/uptrace/bun/dialect/sqlitedialect v1.3.0 // indirect
 	github.com/vmihailenco/msgpack/v5 v5.4.1 // indirect
 	github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect

@@ -11,14 +11,33 @@ import (
 	"github.com/pocketbase/pocketbase/apis"
 	"github.com/pocketbase/pocketbase/core"
 	_ "github.com/pocketbase/pocketbase/migrations"
+	"github.com/uptrace/bun"
 
 	"github.com/gopulp/pulp"
 	"github.com/gopulp/pulp/httpapi"
-	"github.com/gopulp/pulp/plugins/file"
 	"github.com/gopulp/pulp/sqlite"
 )
 
-// openPulp serves file repositories.
+// A Repository is a row of the collection. Its Base has an id, an owner and times.
+type Repository struct {
+	bun.BaseModel `bun:"table:bench_repository,alias:br"`
+	pulp.Base
+	pulp.Named
+	Description        *string `bun:"description" json:"description"`
+	RetainRepoVersions *int64  `bun:"retain_repo_versions" json:"retain_repo_versions"`
+	Latest             int64   `bun:"latest" json:"latest" default:"0"`
+	Remote             *string `bun:"remote" json:"remote"`
+	Autopublish        bool    `bun:"autopublish" json:"autopublish" default:"false"`
+	Manifest           *string `bun:"manifest" json:"manifest"`
+}
+
+const tableSQL = `CREATE TABLE bench_repository (id INTEGER PRIMARY KEY AUTOINCREMENT, pulp_id BLOB NOT NULL UNIQUE,
+  domain_id INTEGER NOT NULL REFERENCES domain (id), created_by INTEGER REFERENCES account (id) ON DELETE SET NULL, pulp_created INTEGER NOT NULL,
+  pulp_last_updated INTEGER NOT NULL, name TEXT NOT NULL UNIQUE, pulp_labels TEXT NOT NULL, description TEXT, retain_repo_versions INTEGER,
+  latest INTEGER NOT NULL, remote TEXT, autopublish INTEGER NOT NULL, manifest TEXT)`
+
+// openPulp serves a collection of a host's own, as PocketBase does: file repositories have versions
+// and owners beside their rows, and change in tasks.
 func openPulp() (*side, error) {
 	dir, err := os.MkdirTemp("", "pulp")
 	if err != nil {
@@ -29,19 +48,23 @@ func openPulp() (*side, error) {
 	if err != nil {
 		return nil, err
 	}
-	app, err := pulp.Open(context.Background(), db, pulp.Config{Plugins: []pulp.Plugin{file.Plugin()}, AdminPassword: "secret", Logger: quiet})
+	if _, err := db.Writer().Exec(tableSQL); err != nil {
+		return nil, err
+	}
+	views := &pulp.ViewSet[Repository]{Path: "bench/repositories", Access: pulp.AdminOnly}
+	app, err := pulp.Open(context.Background(), db, pulp.Config{Parts: []pulp.Part{views}, AdminPassword: "secret", Logger: quiet})
 	if err != nil {
 		return nil, err
 	}
-	path := app.APIPath() + "repositories/file/file/"
+	path := app.APIPath() + "bench/repositories/"
 	return &side{
 		handler: httpapi.Handler(app), authorization: basic("admin", "secret"), path: path, list: path + "?limit=100",
-		created: http.StatusCreated, changed: http.StatusAccepted,
+		created: http.StatusCreated, changed: http.StatusOK,
 		close: func() { app.Close(); os.RemoveAll(dir) },
 	}, nil
 }
 
-// openPocketBase serves a collection with the fields of repositories that requests and answers show.
+// openPocketBase serves a collection with the same fields.
 func openPocketBase() (*side, error) {
 	dir, err := os.MkdirTemp("", "pocketbase")
 	if err != nil {
