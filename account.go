@@ -96,16 +96,19 @@ type account struct {
 }
 
 // account finds an account by its username; nobody is no error.
-func (a *App) account(ctx context.Context, username string) (acc account, err error) {
-	row := a.db.Reader().DB.QueryRowContext(ctx, findAccountSQL, username)
-	err = row.Scan(&acc.id, &acc.username, &acc.hash, &acc.superuser, &acc.active)
-	if errors.Is(err, sql.ErrNoRows) {
-		return account{}, nil
-	}
-	if err != nil {
-		return account{}, fmt.Errorf("find account: %w", err)
-	}
-	return acc, nil
+func (a *App) account(ctx context.Context, username string) (account, error) {
+	before, _ := a.db.Commits()
+	return a.logins.find(a.db, before, username, func() (acc account, err error) {
+		row := a.db.Reader().DB.QueryRowContext(ctx, findAccountSQL, username)
+		err = row.Scan(&acc.id, &acc.username, &acc.hash, &acc.superuser, &acc.active)
+		if errors.Is(err, sql.ErrNoRows) {
+			return account{}, nil
+		}
+		if err != nil {
+			return account{}, fmt.Errorf("find account: %w", err)
+		}
+		return acc, nil
+	})
 }
 
 const (

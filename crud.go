@@ -107,7 +107,7 @@ func (v *view[M]) read(ctx context.Context, r *Request) (*Answer, error) {
 	var m *M
 	var out json.RawMessage
 	only, without := v.pruned(r.Query)
-	err := v.app.snapshot(ctx, func(ctx context.Context, db bun.IDB) (err error) {
+	err := v.codec.snapshot(ctx, func(ctx context.Context, db bun.IDB) (err error) {
 		if m, err = v.one(ctx, db, r.Vars); err != nil {
 			return err
 		}

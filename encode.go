@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"time"
 
@@ -15,6 +16,15 @@ import (
 
 // hrefs are the links to the objects that a page refers to: kind → id → href.
 type hrefs map[string]map[int64]string
+
+// snapshot is App.snapshot, unless the objects alone are all that there is to read.
+func (c *codec[M]) snapshot(ctx context.Context, f func(ctx context.Context, db bun.IDB) error) error {
+	refers := func(f *field) bool { return f.ref != "" && !f.WriteOnly }
+	if len(c.Computed) == 0 && !slices.ContainsFunc(c.plan.fields, refers) && (c.end == nil || c.end.kind.name != versionKind) {
+		return f(ctx, c.app.db.Reader())
+	}
+	return c.app.snapshot(ctx, f)
+}
 
 // linksOf finds the hrefs of all that structs of a plan refer to, with one query for each kind.
 func (a *App) linksOf(ctx context.Context, db bun.IDB, p *plan, vs []reflect.Value, wanted func(string) bool) (hrefs, error) {

@@ -183,6 +183,20 @@ func (v *view[M]) remove(ctx context.Context, tx bun.Tx, m *M) error {
 	return err
 }
 
+// exists says whether a row has a value in a column.
+func (v *view[M]) exists(ctx context.Context, db bun.IDB, column string, value any) (there bool, err error) {
+	q := v.domain(db.NewSelect().Model((*M)(nil)))
+	if !v.model.bindable(value) {
+		return q.Where("?TableAlias.? = ?", bun.Ident(column), value).Exists(ctx)
+	}
+	text, err := q.ColumnExpr("1").Where("?TableAlias.? = ?", bun.Ident(column), given).Limit(1).AppendQuery(q.DB().QueryGen(), nil)
+	if err != nil {
+		return false, err
+	}
+	err = scanOne(ctx, db, string(text), []any{value}, &there)
+	return there, err
+}
+
 // taken says which unique fields of m another row has already.
 func (v *view[M]) taken(ctx context.Context, db bun.IDB, old, m *M) error {
 	errs := FieldErrors{}
@@ -194,8 +208,7 @@ func (v *view[M]) taken(ctx context.Context, db bun.IDB, old, m *M) error {
 		if old != nil && reflect.DeepEqual(reflect.ValueOf(old).Elem().FieldByIndex(f.index).Interface(), value) {
 			continue
 		}
-		q := v.domain(db.NewSelect().Model((*M)(nil))).Where("?TableAlias.? = ?", bun.Ident(f.column), value)
-		there, err := q.Exists(ctx)
+		there, err := v.exists(ctx, db, f.column, value)
 		if err != nil {
 			return err
 		}

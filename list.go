@@ -72,7 +72,7 @@ func (v *view[M]) finder(ctx context.Context, visible sight, r *Request, page *P
 		before, _ := v.app.db.Commits()
 		err := q.Conn(db).Limit(page.Limit).Offset(page.Offset).Scan(ctx)
 		if err == nil {
-			page.Count, err = v.app.counts.count(v.app.db, before, string(all), func() (int64, error) { return q.Count(ctx) })
+			page.Count, err = v.app.counts.find(v.app.db, before, string(all), func() (int64, error) { return q.Count(ctx) })
 		}
 		return recs, err
 	}, nil

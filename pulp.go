@@ -125,7 +125,8 @@ type App struct {
 	flights       *flights
 	finds         finds
 	pageEnds      pageEnds
-	counts        counts
+	counts        memo[string, int64]   // of the rows of lists, by their queries
+	logins        memo[string, account] // by username
 	tally         tally
 	removing      *semaphore.Weighted // held by who removes bytes, and by who needs that nobody does
 	password      string              // of admin, if Open made it

@@ -88,7 +88,7 @@ func (c *codec[M]) own(ctx context.Context, db bun.IDB, ms []*M) (map[int64]stri
 // another one that was deleted since it was read is gone, too, and left out.
 func (c *codec[M]) encode(ctx context.Context, db bun.IDB, ms []*M, only, without []string) (out []json.RawMessage, err error) {
 	if _, loose := db.(*bun.DB); loose {
-		err = c.app.snapshot(ctx, func(ctx context.Context, db bun.IDB) error {
+		err = c.snapshot(ctx, func(ctx context.Context, db bun.IDB) error {
 			out, err = c.encodeIn(ctx, db, ms, only, without)
 			return err
 		})
