@@ -218,7 +218,11 @@ func (a *App) Close() error {
 	}
 	a.waiters.close()
 	a.flights.close()
-	return errors.Join(left, a.db.Close())
+	left = errors.Join(left, a.db.Close())
+	if a.cfg.Storage == nil { // then it is the App's own
+		left = errors.Join(left, a.storage.blobs().Close())
+	}
+	return left
 }
 
 // DB is the App's database, for the host's own queries. Write through DB().Writer() or, to

@@ -57,8 +57,13 @@ func hostOn(t testing.TB, db pulp.Database, cfg pulp.Config) *taskHost {
 	}
 	app, err := pulp.Open(context.Background(), db, cfg)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, app.Close()) })
-	return &taskHost{App: app, t: t, dir: db.Dir()}
+	h := &taskHost{App: app, t: t, dir: db.Dir()}
+	t.Cleanup(func() {
+		if h.App != nil {
+			require.NoError(t, h.Close())
+		}
+	})
+	return h
 }
 
 // run runs the workers until the test ends, or stop is called, which returns what Run did.

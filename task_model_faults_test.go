@@ -67,6 +67,7 @@ func (m *ruleMachine) kill() bool {
 		return false
 	}
 	m.ok(m.Close())
+	m.taskHost.App = nil // thousands of them would fill the memory
 	m.open(m.dir)
 	for _, t := range m.tasks {
 		if t.job != nil {
