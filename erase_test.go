@@ -130,3 +130,17 @@ func TestErasingReadsNoTableWhole(t *testing.T) {
 		s.soundPlan(t, "erase", "empty", query)
 	}
 }
+
+func TestUnitThatIsDeletedBeforeItIsAddedFailsTheTask(t *testing.T) {
+	t.Parallel()
+	s := newFiles(t)
+	repo, unit, kept := s.repository(t), s.unit(t, "a", "a"), s.unit(t, "b", "b")
+	gate := s.Hold("pulpcore.app.tasks.repository.add_and_remove")
+	modify := s.Start(t, "POST", repo.Href()+"modify/", object{"add_content_units": []string{unit, kept}})
+	gate.Await(t, 1)
+	_, err := s.DB().Writer().DB.Exec("DELETE FROM content WHERE id = (SELECT min(id) FROM content)")
+	require.NoError(t, err)
+	gate.Open()
+	require.Equal(t, "Units of content were deleted before they could be added.", s.Failed(t, modify).Text("description"))
+	require.Equal(t, repo.Href()+"versions/0/", s.Get(t, repo.Href()).Text("latest_version_href"))
+}

@@ -49,6 +49,8 @@ SELECT DISTINCT ?2, c.id, c.slot, ?1 FROM json_each(?3) AS unit
 CROSS JOIN content c ON c.id = unit.value
 WHERE NOT EXISTS (SELECT 1 FROM repository_content m
   WHERE m.repository_id = ?2 AND m.content_id = c.id AND m.removed IS NULL)`
+	// existingSQL counts those of a list that exist, each as often as it is in the list.
+	existingSQL = `SELECT count(*) FROM json_each(?) AS unit CROSS JOIN content c ON c.id = unit.value`
 	// Units that this version added are forgotten, others end with it.
 	forgetSQL = `DELETE FROM repository_content
 WHERE repository_id = ?2 AND added = ?1 AND content_id IN (SELECT value FROM json_each(?3))`
@@ -98,8 +100,16 @@ func (j *Job) NewVersion(ctx context.Context, repository int64, base *Version) (
 }
 
 // AddIn puts units into the version, in a transaction of its task. A unit replaces the one that
-// has its slot. Two units of one slot among those that are new is an error.
+// has its slot. Two units of one slot among those that are new is an error, and so is one that was
+// deleted meanwhile, as orphans are.
 func (v *NewVersion) AddIn(ctx context.Context, tx bun.Tx, content []int64) error {
+	var there int
+	if err := tx.Tx.QueryRowContext(ctx, existingSQL, jsonIDs(content)).Scan(&there); err != nil {
+		return fmt.Errorf("add to version %d: %w", v.Number, err)
+	}
+	if there < len(content) {
+		return &TaskError{Text: "Units of content were deleted before they could be added.", Err: ErrNotFound}
+	}
 	_, err := v.add(ctx, tx, content)
 	return err
 }

@@ -30,9 +30,11 @@ type PublishedFile struct {
 // firstSource is the oldest source of a file ca; not one of a remote that was deleted.
 const firstSource = `(SELECT min(s.id) FROM remote_artifact s CROSS JOIN remote r ON r.id = s.remote_id AND r.pulp_type <> 0 WHERE s.content_artifact_id = ca.id)`
 
+// publishedFilesSQL reads the files of a batch of units; one without files is a row without a path, so that
+// the next batch is found behind it.
 const publishedFilesSQL = `SELECT c.id, ca.relative_path, coalesce(a.sha256, ra.sha256, ''), coalesce(a.size, ra.size, -1)
 FROM repository_content m CROSS JOIN content c ON c.id = m.content_id
-CROSS JOIN content_artifact ca ON ca.content_id = c.id
+LEFT JOIN content_artifact ca ON ca.content_id = c.id
 LEFT JOIN artifact a ON a.id = ca.artifact_id
 LEFT JOIN remote_artifact ra ON ra.id = ` + firstSource + `
 WHERE ` + inVersion + ` AND m.content_id < ? AND m.content_id IN (
@@ -45,11 +47,16 @@ func (p *Publishing) Files(ctx context.Context) iter.Seq2[PublishedFile, error] 
 	return func(yield func(PublishedFile, error) bool) {
 		for last := int64(1) << 62; ; {
 			var files []PublishedFile
+			end := true
 			args := []any{p.version.RepositoryID, p.version.Number, p.version.Number, last, membershipBatch}
 			err := p.app.eachRow(ctx, publishedFilesSQL, args, func(scan func(...any) error) error {
 				var f PublishedFile
-				err := scan(&last, &f.Path, &f.SHA256, &f.Size)
-				files = append(files, f)
+				var path *string
+				err := scan(&last, &path, &f.SHA256, &f.Size)
+				if end = false; path != nil {
+					f.Path = *path
+					files = append(files, f)
+				}
 				return err
 			})
 			if err != nil {
@@ -61,7 +68,7 @@ func (p *Publishing) Files(ctx context.Context) iter.Seq2[PublishedFile, error] 
 					return
 				}
 			}
-			if len(files) == 0 {
+			if end {
 				return
 			}
 		}

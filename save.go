@@ -69,7 +69,7 @@ func (a *App) save(ctx context.Context, tx bun.Tx, s *saving) ([]int64, error) {
 		return nil, err
 	}
 	ids := make([]int64, len(s.rows))
-	var files []fileRow
+	files := []fileRow{} // not nil, which in JSON is one row
 	for i, row := range s.rows {
 		ids[i] = byKey[hex.EncodeToString(row.key[:])]
 		for _, f := range s.files[i] {
