@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"strings"
 
 	"github.com/uptrace/bun"
 )
@@ -132,16 +131,6 @@ func (v *view[M]) text(ctx context.Context, db bun.IDB, m *M) (json.RawMessage, 
 	return v.codec.encodeOne(ctx, db, m, nil, nil)
 }
 
-// row finds the row with a primary key, if it still is of the view's type.
-func (v *view[M]) row(ctx context.Context, db bun.IDB, key any) (*M, error) {
-	return v.byColumn(ctx, db, v.key.primary, key, func(q *bun.SelectQuery) *bun.SelectQuery {
-		if v.end.typ != 0 {
-			q = q.Where("?TableAlias.pulp_type = ?", v.end.typ)
-		}
-		return q
-	})
-}
-
 func (v *view[M]) deleteIn(ctx context.Context, tx bun.Tx, key int64) error {
 	m, err := v.row(ctx, tx, key)
 	if err != nil {
@@ -177,24 +166,10 @@ func (v *view[M]) remove(ctx context.Context, tx bun.Tx, m *M) error {
 		}
 	}
 	err := v.model.Delete(ctx, tx, m)
-	if err != nil && strings.Contains(err.Error(), "FOREIGN KEY constraint failed") {
+	if isForeignKeyViolation(err) {
 		return fmt.Errorf("the %s is in use: %w", v.Name, ErrConflict)
 	}
 	return err
-}
-
-// exists says whether a row has a value in a column.
-func (v *view[M]) exists(ctx context.Context, db bun.IDB, column string, value any) (there bool, err error) {
-	q := v.domain(db.NewSelect().Model((*M)(nil)))
-	if !v.model.bindable(value) {
-		return q.Where("?TableAlias.? = ?", bun.Ident(column), value).Exists(ctx)
-	}
-	text, err := q.ColumnExpr("1").Where("?TableAlias.? = ?", bun.Ident(column), given).Limit(1).AppendQuery(q.DB().QueryGen(), nil)
-	if err != nil {
-		return false, err
-	}
-	err = scanOne(ctx, db, string(text), []any{value}, &there)
-	return there, err
 }
 
 // taken says which unique fields of m another row has already.

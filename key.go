@@ -145,8 +145,12 @@ func (a *App) primaryKey(m any) any {
 	return t.PKs[0].Value(reflect.ValueOf(m).Elem()).Interface()
 }
 
-// changed are the columns in which two rows of a table differ.
+// changed are the columns in which two rows of a table differ; none if the model changes itself
+// when it is written, so that all have to be.
 func (a *App) changed(old, m any) (columns []string) {
+	if _, hooked := m.(bun.BeforeAppendModelHook); hooked {
+		return nil
+	}
 	x, y := reflect.ValueOf(old).Elem(), reflect.ValueOf(m).Elem()
 	for _, f := range a.db.Reader().Dialect().Tables().Get(x.Type()).DataFields {
 		if !reflect.DeepEqual(f.Value(x).Interface(), f.Value(y).Interface()) {

@@ -125,8 +125,8 @@ type App struct {
 	flights       *flights
 	finds         finds
 	pageEnds      pageEnds
-	counts        memo[string, int64]   // of the rows of lists, by their queries
-	logins        memo[string, account] // by username
+	counts        memo[int64]   // of the rows of lists, by their queries
+	logins        memo[account] // by username
 	tally         tally
 	removing      *semaphore.Weighted // held by who removes bytes, and by who needs that nobody does
 	password      string              // of admin, if Open made it
@@ -141,7 +141,7 @@ func Open(ctx context.Context, db Database, cfg Config) (*App, error) {
 	a := &App{cfg: cfg.withDefaults(), db: db, accounts: newAccounts(), flights: newFlights(), removing: semaphore.NewWeighted(1), policies: &policies{}}
 	a.log, a.clock = a.cfg.Logger, a.cfg.Clock.Now
 	if err := a.open(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open app: %w", err), db.Close())
+		return nil, errors.Join(fmt.Errorf("open app: %w", err), db.Close(), a.closeStorage())
 	}
 	return a, nil
 }
@@ -218,11 +218,15 @@ func (a *App) Close() error {
 	}
 	a.waiters.close()
 	a.flights.close()
-	left = errors.Join(left, a.db.Close())
-	if a.cfg.Storage == nil { // then it is the App's own
-		left = errors.Join(left, a.storage.blobs().Close())
+	return errors.Join(left, a.db.Close(), a.closeStorage())
+}
+
+// closeStorage closes the storage that Open opened, if it came to that.
+func (a *App) closeStorage() error {
+	if a.cfg.Storage != nil || a.storage == nil {
+		return nil
 	}
-	return left
+	return a.storage.blobs().Close()
 }
 
 // DB is the App's database, for the host's own queries. Write through DB().Writer() or, to

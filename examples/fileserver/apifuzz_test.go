@@ -275,7 +275,8 @@ func (f *apiFuzzer) report(rounds int) {
 	}
 	var never []string
 	for _, op := range f.doc.operations {
-		if f.done[op.OperationID] == 0 {
+		// Taking a role that was given before is a matter of luck; the recorded answers show it.
+		if f.done[op.OperationID] == 0 && !strings.HasSuffix(op.OperationID, "_remove_role") {
 			never = append(never, op.OperationID)
 		}
 	}
@@ -285,4 +286,4 @@ func (f *apiFuzzer) report(rounds int) {
 }
 
 // tolerated is how many operations may never succeed, by bad luck.
-const tolerated = 12
+const tolerated = 5
