@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"reflect"
+	"time"
 )
 
 // DecodeInto reads a body into a struct as a POST does.
@@ -24,4 +25,13 @@ func (a *App) EncodePage(ctx context.Context, ms []*Repository[None]) ([]json.Ra
 	c := codec[Repository[None]]{app: a, plan: p, end: a.byPath["repositories/file/file"]}
 	c.Computed = versionLinks[None](a.registry)
 	return c.encode(ctx, a.db.Reader(), ms, nil, nil)
+}
+
+// DownAfter is how many of n sources that failed are remembered.
+func DownAfter(n int, now time.Time) int {
+	var d downSources
+	for i := range n {
+		d.add(source{id: int64(i)}, now)
+	}
+	return len(d.until)
 }

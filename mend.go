@@ -67,7 +67,7 @@ func (a *App) mend(ctx context.Context, f *shelvedFile) error {
 			return nil, err
 		}
 		for _, s := range sources {
-			in, err := a.fetchFrom(ctx, f, s)
+			in, err := a.askFrom(ctx, f, s, nil)
 			if err != nil {
 				return nil, err
 			}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"github.com/gopulp/pulp/internal/blob"
 	"github.com/gopulp/pulp/internal/fetch"
 )
 
@@ -45,36 +46,46 @@ type kept struct {
 }
 
 // onDemand gets a file that is known but not here into f. All who ask for it meanwhile wait for
-// the same download, which goes on if they leave. The bytes are verified before the first of
-// them is served. What only streamed remotes have is downloaded for each who asks.
+// the same download, which goes on if they leave. The bytes of a file up to Config.StreamAbove are
+// verified before the first of them is served. What only streamed remotes have is downloaded for
+// each who asks.
 func (a *App) onDemand(ctx context.Context, sf *shelvedFile, f *ServedFile) error {
 	sources, err := a.sources(ctx, sf)
 	if err != nil {
 		return err
 	}
 	keep := slices.DeleteFunc(slices.Clone(sources), func(s source) bool { return s.policy == Streamed })
-	if len(keep) > 0 {
-		ch := a.flights.do(ctx, strconv.FormatInt(sf.contentArtifact, 10), func(ctx context.Context) (*kept, error) { return a.fetchAndKeep(ctx, sf, keep) })
+	if len(keep) > 0 && a.large(keep) {
+		g := a.flights.grow(ctx, strconv.FormatInt(sf.contentArtifact, 10), func(ctx context.Context, g *growing) (*kept, error) {
+			return a.fetchAndKeep(ctx, sf, keep, g)
+		})
+		if err := a.openGrowing(ctx, g, f); !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	} else if len(keep) > 0 {
+		ch := a.flights.do(ctx, strconv.FormatInt(sf.contentArtifact, 10), func(ctx context.Context) (*kept, error) { return a.fetchAndKeep(ctx, sf, keep, nil) })
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case res := <-ch:
 			if res.Err == nil {
-				got := res.Val.(*kept)
-				f.SHA256, f.Size = got.sha256, got.size
-				f.ReadSeekCloser, err = a.storage.blobs().Open(got.sha256)
-				return err
+				return a.openKept(res.Val.(*kept), f)
 			}
 			if !errors.Is(res.Err, ErrNotFound) {
 				return res.Err
 			}
 		}
 	}
-	return a.stream(ctx, sf, sources, f)
+	return a.stream(ctx, sf, slices.DeleteFunc(sources, func(s source) bool { return s.policy != Streamed }), f)
 }
 
-// describeFile says of a file that is not here what its source told; if that is not enough, the
-// file is fetched.
+func (a *App) openKept(got *kept, f *ServedFile) (err error) {
+	f.SHA256, f.Size = got.sha256, got.size
+	f.ReadSeekCloser, err = a.storage.blobs().Open(got.sha256)
+	return err
+}
+
+// describeFile says of a file that is not here what its source told.
 func (a *App) describeFile(ctx context.Context, s *shelf, f *shelvedFile) (*Served, error) {
 	if f.sha256 != "" {
 		return a.openFile(ctx, s, f)
@@ -83,12 +94,15 @@ func (a *App) describeFile(ctx context.Context, s *shelf, f *shelvedFile) (*Serv
 	if err != nil {
 		return nil, err
 	}
-	for _, from := range sources {
-		if from.size >= 0 {
-			return &Served{File: &ServedFile{Name: path.Base(f.path), Size: from.size, SHA256: from.sha256, Modified: s.changed, ReadSeekCloser: absent{io.NewSectionReader(nil, 0, from.size)}}}, nil
-		}
+	sources = slices.DeleteFunc(sources, func(s source) bool { return a.down.has(s, a.clock()) })
+	if len(sources) == 0 {
+		return nil, notDelivered(f)
 	}
-	return a.openFile(ctx, s, f)
+	from := sources[0]
+	if i := slices.IndexFunc(sources, func(s source) bool { return s.size >= 0 }); i > 0 {
+		from = sources[i]
+	}
+	return &Served{File: &ServedFile{Name: path.Base(f.path), Size: from.size, SHA256: from.sha256, Modified: s.changed, ReadSeekCloser: absent{io.NewSectionReader(nil, 0, max(from.size, 0))}}}, nil
 }
 
 // absent is a file of which only the size is here.
@@ -117,14 +131,15 @@ func notDelivered(sf *shelvedFile) error {
 }
 
 // fetchAndKeep tries sources in turn until one delivers, and makes the file an artifact.
-func (a *App) fetchAndKeep(ctx context.Context, sf *shelvedFile, sources []source) (*kept, error) {
+// Those who follow g see it come.
+func (a *App) fetchAndKeep(ctx context.Context, sf *shelvedFile, sources []source, g *growing) (*kept, error) {
 	var got kept
 	err := a.db.Reader().DB.QueryRowContext(ctx, artifactNowSQL, sf.contentArtifact).Scan(&got.sha256, &got.size)
 	if err == nil {
 		return &got, nil // somebody was faster
 	}
 	for _, s := range sources {
-		in, err := a.fetchFrom(ctx, sf, s)
+		in, err := a.askFrom(ctx, sf, s, g)
 		if err != nil {
 			return nil, err
 		}
@@ -135,13 +150,13 @@ func (a *App) fetchAndKeep(ctx context.Context, sf *shelvedFile, sources []sourc
 	return nil, notDelivered(sf)
 }
 
-// stream tries the sources whose files are not kept.
+// stream tries sources whose files are not kept.
 func (a *App) stream(ctx context.Context, sf *shelvedFile, sources []source, f *ServedFile) error {
+	if a.large(sources) {
+		return a.passOn(ctx, sf, sources, f)
+	}
 	for _, s := range sources {
-		if s.policy != Streamed {
-			continue
-		}
-		in, err := a.fetchFrom(ctx, sf, s)
+		in, err := a.askFrom(ctx, sf, s, nil)
 		if err != nil {
 			return err
 		}
@@ -170,8 +185,18 @@ func (p passing) Close() error {
 	return p.File.Close()
 }
 
-// fetchFrom downloads and verifies a file; nil if the source does not deliver it.
-func (a *App) fetchFrom(ctx context.Context, sf *shelvedFile, s source) (*Incoming, error) {
+// askFrom is fetchFrom, but does not ask a source again that failed just now: clients are many, and
+// do not know.
+func (a *App) askFrom(ctx context.Context, sf *shelvedFile, s source, g *growing) (*Incoming, error) {
+	if a.down.has(s, a.clock()) {
+		return nil, nil
+	}
+	return a.fetchFrom(ctx, sf, s, g)
+}
+
+// fetchFrom downloads and verifies a file, which those who follow g see come; nil if the source does
+// not deliver it.
+func (a *App) fetchFrom(ctx context.Context, sf *shelvedFile, s source, g *growing) (*Incoming, error) {
 	remote, err := a.remoteOf(ctx, s.remote)
 	if err != nil {
 		return nil, err
@@ -182,9 +207,10 @@ func (a *App) fetchFrom(ctx context.Context, sf *shelvedFile, s source) (*Incomi
 	}
 	defer c.Close()
 	req := fetch.Request{URLs: []string{s.url}, Size: s.size, Digests: map[string]string{"sha256": s.sha256}}
-	in, _, err := a.fetch(ctx, c.Client, req)
+	in, _, err := a.fetchInto(ctx, c.Client, req, func(w *blob.Writer) (fetch.Sink, error) { return g.flow(w, s) })
 	switch {
 	case err == nil:
+		g.verified()
 		return in, nil
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
@@ -193,7 +219,8 @@ func (a *App) fetchFrom(ctx context.Context, sf *shelvedFile, s source) (*Incomi
 	}
 	a.log.Warn("on demand: source failed", "path", sf.path, "url", fetch.Redact(s.url), "err", err)
 	if !errors.Is(err, fetch.ErrDigest) && !errors.Is(err, fetch.ErrSize) {
-		return nil, nil // it may be back in a moment
+		a.down.add(s, a.clock()) // it may be back in a moment
+		return nil, nil
 	}
 	_, err = a.db.Writer().DB.ExecContext(ctx, sourceFailedSQL, int64(a.now()), s.id)
 	return nil, err

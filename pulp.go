@@ -56,6 +56,12 @@ type Config struct {
 	// are refused as by Quota when fewer would be left. Zero means a hundredth of the disk, at
 	// most 100 MiB; negative means none.
 	MinFree int64
+	// StreamAbove is the size in bytes above which a file that is fetched on demand goes to its clients
+	// while it comes, hashed on the way: its last byte is held back until all of it was verified, and
+	// the connection is cut if it proves wrong or the remote is lost. Smaller files, those of unknown
+	// size and, on Windows, all are verified before their first byte is sent. Zero means 16 MiB; negative
+	// means that none is streamed.
+	StreamAbove int64
 	// PublicationGrace is how long a distribution still serves, at paths that its publication lacks,
 	// the files of those that it served before, so that clients which have read an older publication's
 	// metadata get what it names. Zero means 3 days; negative means not at all. What is deleted, or
@@ -123,6 +129,7 @@ type App struct {
 	accounts      *accounts
 	digests       blob.Set
 	flights       *flights
+	down          downSources
 	finds         finds
 	pageEnds      pageEnds
 	counts        memo[int64]   // of the rows of lists, by their queries
@@ -200,6 +207,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.TaskRetention == 0 {
 		c.TaskRetention = 30 * 24 * time.Hour
+	}
+	if c.StreamAbove == 0 {
+		c.StreamAbove = 16 << 20
 	}
 	if c.Checksums == nil {
 		c.Checksums = []string{"sha224", "sha384", "sha512"}

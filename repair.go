@@ -211,7 +211,7 @@ func (r *repair) fetch(ctx context.Context, f storedFile) (*Incoming, error) {
 		return nil, fmt.Errorf("find sources of %s: %w", f.path, err)
 	}
 	for _, s := range sources {
-		if in, err := r.j.app.fetchFrom(ctx, &shelvedFile{path: f.path}, s); in != nil || err != nil {
+		if in, err := r.j.app.fetchFrom(ctx, &shelvedFile{path: f.path}, s, nil); in != nil || err != nil {
 			return in, err
 		}
 	}

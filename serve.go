@@ -14,7 +14,8 @@ type Served struct {
 	// Redirect is another path below the content root, where what was asked for is: that of a
 	// directory has a slash at its end. It is decoded. Empty means none.
 	Redirect string
-	// File is a file whose bytes were verified. The receiver closes it.
+	// File is a file whose bytes were verified, or are while they are read: see
+	// [Config.StreamAbove] and [ServedFile.Whole]. The receiver closes it.
 	File *ServedFile
 	// Listing is a directory.
 	Listing *Listing
@@ -26,7 +27,7 @@ type Served struct {
 type ServedFile struct {
 	io.ReadSeekCloser
 	Name     string // the last part of its path
-	Size     int64  // in bytes
+	Size     int64  // in bytes; -1 if Look does not know it
 	SHA256   string // in hex; its entity tag
 	Modified Time   // when these bytes came to be at this path
 }
@@ -48,15 +49,17 @@ type Entry struct {
 // Serve finds what a path below the content root leads to; the path has neither prefix nor
 // leading slash, and is decoded. A file that is known but not here yet is fetched from its
 // remote, once for all who ask at the same time, verified, and (unless the remote's policy
-// forbids it) kept. ErrNotFound, with a reason, says that there is nothing; ErrDenied that the
+// forbids it) kept. Reading a file above [Config.StreamAbove] may fail midway, and then what was read
+// is worth nothing. A remote that did not deliver a file is not asked for it again for 30 seconds, and one
+// that sent wrong bytes for 5 minutes. ErrNotFound, with a reason, says that there is nothing; ErrDenied that the
 // distribution's guard does not let ctx's request pass, whatever is there (see
 // [WithContentRequest] and [WithCaller] for what it sees of it).
 func (a *App) Serve(ctx context.Context, path string) (*Served, error) {
 	return a.lead(a.With(ctx), path, a.openFile)
 }
 
-// Look is Serve for who only wants to know: a file that is not here is not fetched if its size
-// and digest are known, and cannot be read then.
+// Look is Serve for who only wants to know: a file that is not here is not fetched, and cannot be
+// read.
 func (a *App) Look(ctx context.Context, path string) (*Served, error) {
 	return a.lead(a.With(ctx), path, a.describeFile)
 }

@@ -292,16 +292,6 @@ func TestWrongBytesAreNeverServedAndNotAskedForAgainSoon(t *testing.T) {
 	}
 }
 
-func TestUpstreamThatIsDownForAMomentIsAskedAgain(t *testing.T) {
-	t.Parallel()
-	s, up := newFiles(t), pulptest.NewUpstream(t)
-	up.Put("a", "a")
-	s.lazy(t, "d", "on_demand", up)
-	up.Answer("a", pulptest.First(1, pulptest.Status(503)))
-	require.Equal(t, 404, s.Content(t, "d/a").Code)
-	require.Equal(t, "a", string(s.Content(t, "d/a").Body))
-}
-
 func TestOtherRemoteDeliversWhatOneDoesNot(t *testing.T) {
 	t.Parallel()
 	s, bad, good := newFiles(t), pulptest.NewUpstream(t), pulptest.NewUpstream(t)

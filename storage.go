@@ -92,6 +92,11 @@ func (a *App) spool(ctx context.Context, write func(w io.Writer) error) (*Incomi
 
 // fetch downloads a file into the storage, verified but not yet kept.
 func (a *App) fetch(ctx context.Context, c *fetch.Client, req fetch.Request) (*Incoming, fetch.Result, error) {
+	return a.fetchInto(ctx, c, req, func(w *blob.Writer) (fetch.Sink, error) { return w, nil })
+}
+
+// fetchInto is fetch for who wants to see the bytes on their way: into wraps the file of each try.
+func (a *App) fetchInto(ctx context.Context, c *fetch.Client, req fetch.Request, into func(*blob.Writer) (fetch.Sink, error)) (*Incoming, fetch.Result, error) {
 	// Nobody is asked for what does not fit.
 	if err := a.room(ctx, max(req.Size, 0)); err != nil {
 		return nil, fetch.Result{}, err
@@ -100,8 +105,11 @@ func (a *App) fetch(ctx context.Context, c *fetch.Client, req fetch.Request) (*I
 	var w *blob.Writer
 	res, err := c.Fetch(ctx, req, func() (fetch.Sink, error) {
 		next, err := a.create(ctx, req.Size)
+		if err != nil {
+			return nil, err
+		}
 		w = next
-		return next, err
+		return into(next)
 	})
 	if err != nil {
 		a.downloaded(Download{URL: fetch.Redact(req.URLs[0]), Took: time.Since(began), Err: err})

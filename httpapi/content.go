@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -36,7 +37,7 @@ func (s *server) content(w http.ResponseWriter, r *http.Request, path string) {
 			redirect(w, r, s.app.ContentPath()+served.Redirect)
 		case served.File != nil:
 			defer served.File.Close()
-			sendFile(w, r, served.File)
+			s.sendFile(w, r, served.File)
 		default:
 			s.sendListing(w, r, served.Listing)
 		}
@@ -62,13 +63,46 @@ func plainPath(path string) bool {
 
 // sendFile answers conditional requests and ranges, too. What a stranger uploaded must not
 // act in the name of this host: browsers neither guess its type nor run its scripts.
-func sendFile(w http.ResponseWriter, r *http.Request, f *pulp.ServedFile) {
+func (s *server) sendFile(w http.ResponseWriter, r *http.Request, f *pulp.ServedFile) {
+	if r.Header.Get("Range") != "" { // a part says nothing of whether the whole proves right
+		if err := f.Whole(r.Context()); err != nil {
+			s.failText(w, r, err)
+			return
+		}
+	}
 	h := w.Header()
 	h.Set("Content-Type", mediaType(f.Name))
 	h.Set("Content-Security-Policy", "sandbox")
 	h.Set("ETag", `"`+f.SHA256+`"`)
+	if f.Size < 0 { // only asked by HEAD
+		w.WriteHeader(http.StatusOK)
+		return
+	}
 	h["X-PULP-ARTIFACT-SIZE"] = []string{strconv.FormatInt(f.Size, 10)}
 	// The file itself, not what wraps it: net/http has the system send an *os.File.
 	var bytes io.ReadSeeker = f.ReadSeekCloser
+	var read *failing
+	if _, ok := bytes.(*os.File); !ok {
+		read = &failing{ReadSeeker: bytes}
+		bytes = read
+	}
 	http.ServeContent(w, r, "", f.Modified.Time(), bytes)
+	if read != nil && read.err != nil {
+		s.judge(r, read.err)
+		panic(http.ErrAbortHandler) // else it could look like the end
+	}
+}
+
+// failing remembers why reading failed.
+type failing struct {
+	io.ReadSeeker
+	err error
+}
+
+func (r *failing) Read(p []byte) (int, error) {
+	n, err := r.ReadSeeker.Read(p)
+	if err != nil && err != io.EOF {
+		r.err = err
+	}
+	return n, err
 }

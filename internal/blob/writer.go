@@ -114,6 +114,27 @@ func (w *Writer) Size() int64 {
 	return w.sums.Size
 }
 
+// Flushed is the number of bytes that a file of [Writer.Follow] has so far.
+func (w *Writer) Flushed() int64 {
+	if w.state == writing {
+		return w.hash.size
+	}
+	return w.sums.Size
+}
+
+// Follow opens what is being written for reading, from the first byte, while the writing goes on. The caller closes the
+// file, on Windows before the commit or Abort; elsewhere it can be read beyond them.
+func (w *Writer) Follow() (*os.File, error) {
+	if w.state != writing && w.state != closed {
+		return nil, w.unusable("follow blob")
+	}
+	f, err := w.store.root.Open(w.temp)
+	if err != nil {
+		return nil, fmt.Errorf("follow blob: %w", err)
+	}
+	return f, nil
+}
+
 // Digests is the Set that the Writer computes.
 func (w *Writer) Digests() Set { return w.set }
 
