@@ -130,6 +130,13 @@ type Remotely struct {
 	Bytes *Incoming
 }
 
+// discard removes the files that were received for the unit, unless it was saved.
+func (u *Unit) discard() {
+	for _, f := range u.files {
+		f.Bytes.Discard()
+	}
+}
+
 // Unit makes a unit of this type.
 func (t *ContentType[D]) Unit(d D, files ...Remotely) *Unit {
 	if t.FilePath != nil {

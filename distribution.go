@@ -2,6 +2,7 @@ package pulp
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -21,7 +22,7 @@ type Distribution[D any] struct {
 	RepositoryID  *int64 `bun:"repository_id" json:"repository" pulp:"ref=repository,filter" doc:"The latest RepositoryVersion for this Repository will be served."`
 	VersionID     *int64 `bun:"version_id" json:"repository_version" pulp:"ref=repository_version" doc:"RepositoryVersion to be served."`
 	PublicationID *int64 `bun:"publication_id" json:"publication" pulp:"ref=publication" doc:"Publication to be served."`
-	RemoteID      *int64 `bun:"remote_id" json:"-"`
+	RemoteID      *int64 `bun:"remote_id" json:"remote" pulp:"ref=remote" doc:"Remote that can be used to fetch content when it is not here."`
 	GuardID       *int64 `bun:"guard_id" json:"content_guard" pulp:"ref=guard" doc:"An optional content-guard."`
 	Checkpoint    bool   `bun:"checkpoint" json:"checkpoint" doc:"Whether all checkpoints of the repository are served, each below the time at which it was made."`
 	Detail        D      `bun:"detail,type:json" json:"-"`
@@ -39,14 +40,23 @@ type DistributionType[D any] struct {
 	FromPublication bool
 	// Checkpoints says that distributions can serve the checkpoints of a repository.
 	Checkpoints bool
+	// Live are the routes of a plugin below a distribution's path; httpapi.Live makes them. Paths
+	// that they do not have lead to files. Nil means that there are only files.
+	Live LiveRoutes
+	// Remotes are the remote types that a distribution may name as the place where its routes get
+	// what is not here: see [Live.Fetch]. None means that distributions have no field "remote".
+	Remotes []Part
 }
 
 // without are the fields that distributions of this type do not have.
-func (t *DistributionType[D]) without() []string {
-	if t.Checkpoints {
-		return nil
+func (t *DistributionType[D]) without() (fields []string) {
+	if !t.Checkpoints {
+		fields = append(fields, "checkpoint")
 	}
-	return []string{"checkpoint"}
+	if len(t.Remotes) == 0 {
+		fields = append(fields, "remote")
+	}
+	return fields
 }
 
 // distributionSorts are orders by what not every type has.
@@ -72,7 +82,10 @@ func (t *DistributionType[D]) declare(r *registry, owner Plugin) error {
 		without: t.without(), sorts: distributionSorts,
 		Serializer: Serializer[Distribution[D]]{
 			Validate: func(ctx context.Context, db bun.IDB, old, m *Distribution[D]) error {
-				return validDistribution(ctx, db, m)
+				if err := validDistribution(ctx, db, m); err != nil {
+					return err
+				}
+				return t.validRemote(ctx, m)
 			},
 			Computed: distributionFields[D](),
 		},
@@ -91,7 +104,11 @@ func (t *DistributionType[D]) declare(r *registry, owner Plugin) error {
 	if err := vs.declare(r, owner); err != nil {
 		return err
 	}
-	r.fromPublication[r.types[typeKey{distributionKind, d.label(owner)}]] = t.FromPublication
+	typ := r.types[typeKey{distributionKind, d.label(owner)}]
+	r.fromPublication[typ] = t.FromPublication
+	if t.Live != nil {
+		r.liveRoutes[typ] = t.Live
+	}
 	return nil
 }
 
@@ -129,6 +146,24 @@ func validDistribution[D any](ctx context.Context, db bun.IDB, m *Distribution[D
 		errs.Add("base_path", "Overlaps with existing distribution base path '%s'", other)
 	}
 	return errs.OrNil()
+}
+
+// validRemote refuses remotes that the routes of the type cannot ask.
+func (t *DistributionType[D]) validRemote(ctx context.Context, m *Distribution[D]) error {
+	if m.RemoteID == nil {
+		return nil
+	}
+	a := FromContext(ctx)
+	remote, err := NewModel[Remote[json.RawMessage]]().First(ctx, a.db.Reader(), byKey(*m.RemoteID), alive)
+	if err != nil {
+		return err
+	}
+	for _, e := range a.typesOf(remoteKind, t.Remotes...) {
+		if e.typ == remote.PulpType {
+			return nil
+		}
+	}
+	return FieldErrors{"remote": {fmt.Sprintf("Type for Remote '%s' does not match the distribution.", remote.Name)}}
 }
 
 // prefixes are the directories above a path.

@@ -36,6 +36,8 @@ var (
 	// ErrFull says that there is no room for more files: see [Config.Quota] and [Config.MinFree].
 	// It may be tried again when something has been deleted.
 	ErrFull = errors.New("storage is full")
+	// ErrRemote says that a remote does not deliver what is needed to answer. It may be tried again.
+	ErrRemote = errors.New("remote does not deliver")
 	// ErrClosed says that the App is closed.
 	ErrClosed = errors.New("app closed")
 )

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// flights are the downloads on demand that are under way: one for each file, however many
+// flights are the downloads for clients that are under way: one for each file, however many
 // clients wait for it, and whether they stay or not. They end with the App.
 type flights struct {
 	group   singleflight.Group
@@ -26,7 +26,7 @@ func newFlights() *flights {
 
 // do gets a file, or joins those who wait for it. get's context has the values of ctx, but ends
 // only with the App.
-func (f *flights) do(ctx context.Context, file string, get func(ctx context.Context) (*kept, error)) <-chan singleflight.Result {
+func (f *flights) do(ctx context.Context, file string, get func(ctx context.Context) (any, error)) <-chan singleflight.Result {
 	return f.group.DoChan(file, func() (any, error) {
 		if !f.begin() {
 			return nil, ErrClosed

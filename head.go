@@ -16,7 +16,8 @@ type NewVersion struct {
 	Version
 	j    *Job
 	prev Version // the version that it follows
-	base int64   // the number of the version that it was made equal to; prev's if to none
+	face *repositoryFace
+	base int64 // the number of the version that it was made equal to; prev's if to none
 
 	changes []change // since prev, once it is finished
 }
@@ -80,7 +81,11 @@ func (j *Job) NewVersion(ctx context.Context, repository int64, base *Version) (
 	if err != nil {
 		return nil, err
 	}
-	v := &NewVersion{j: j, prev: *prev, base: prev.Number}
+	face, err := j.app.repositoryFace(ctx, repository)
+	if err != nil {
+		return nil, err
+	}
+	v := &NewVersion{j: j, face: face, prev: *prev, base: prev.Number}
 	v.PulpID, v.RepositoryID = NewID(), repository
 	if base != nil {
 		v.BaseVersionID = &base.ID
@@ -125,6 +130,9 @@ func (v *NewVersion) add(ctx context.Context, tx bun.Tx, content []int64) (repla
 	replaced, err = scanIDs(tx.Tx.QueryContext(ctx, closeSlotsSQL, args...))
 	if err != nil {
 		return nil, fmt.Errorf("add to version %d: %w", v.Number, err)
+	}
+	if len(replaced) > 0 && v.face.immutable {
+		return nil, &TaskError{Code: "PLP0023", Text: "Content would replace a unit with the same key in the repository, whose units never change. Remove that unit first."}
 	}
 	for _, query := range []string{reopenSQL, addSQL} {
 		_, err := tx.Tx.ExecContext(ctx, query, args...)

@@ -30,7 +30,7 @@ func (masters) declare(r *registry, owner Plugin) error {
 			Scope: func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("p.complete") }},
 		&ViewSet[Distribution[raw]]{Path: "distributions", Name: "distribution", class: "Distribution", kind: distributionKind, Ops: List, labels: true, master: true,
 			Serializer: Serializer[Distribution[raw]]{Computed: distributionFields[raw]()}, Filters: distributionFilters(),
-			without: []string{"checkpoint"}, sorts: distributionSorts},
+			without: []string{"checkpoint", "remote"}, sorts: distributionSorts},
 		&ViewSet[Guard[raw]]{Path: "contentguards", Name: "content guard", class: "ContentGuard", kind: guardKind, Ops: List, master: true},
 		&ViewSet[Version]{Path: "repository_versions", Name: "repository version", class: "RepositoryVersion", kind: versionKind, sorts: versionSorts, Ops: List, master: true,
 			Serializer: Serializer[Version]{Computed: []Computed[Version]{summaryField(), reportField()}},

@@ -51,7 +51,7 @@ func (a *App) openWhole(f *shelvedFile) (*os.File, error) {
 
 // mend downloads a file once for all who ask for it, and puts it in its place.
 func (a *App) mend(ctx context.Context, f *shelvedFile) error {
-	ch := a.flights.do(ctx, "mend "+f.sha256, func(ctx context.Context) (*kept, error) {
+	ch := a.flights.do(ctx, "mend "+f.sha256, func(ctx context.Context) (any, error) {
 		if file, err := a.openWhole(f); err == nil {
 			return &kept{f.sha256, f.size}, file.Close() // somebody was faster
 		}

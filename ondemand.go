@@ -63,7 +63,7 @@ func (a *App) onDemand(ctx context.Context, sf *shelvedFile, f *ServedFile) erro
 			return err
 		}
 	} else if len(keep) > 0 {
-		ch := a.flights.do(ctx, strconv.FormatInt(sf.contentArtifact, 10), func(ctx context.Context) (*kept, error) { return a.fetchAndKeep(ctx, sf, keep, nil) })
+		ch := a.flights.do(ctx, strconv.FormatInt(sf.contentArtifact, 10), func(ctx context.Context) (any, error) { return a.fetchAndKeep(ctx, sf, keep, nil) })
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)

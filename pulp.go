@@ -131,6 +131,7 @@ type App struct {
 	flights       *flights
 	down          downSources
 	finds         finds
+	misses        misses
 	pageEnds      pageEnds
 	counts        memo[int64]   // of the rows of lists, by their queries
 	logins        memo[account] // by username

@@ -39,6 +39,9 @@ type RepositoryType[D any] struct {
 	Remotes []Part
 	// Sync brings a remote's content in; [SyncFunc] makes it. Nil means that it cannot be synced.
 	Sync Syncer[D]
+	// Immutable says that no new version holds, in the place of a unit of the version before it,
+	// another one with the same slot: the task that tries it fails. The unit must be removed first.
+	Immutable bool
 	// OnVersion is called by the task that made a new version, before the version appears. Its
 	// error fails the task, and there is no version. Nil means nothing.
 	OnVersion func(ctx context.Context, j *Job, repo *Repository[D], v *Version) error
@@ -49,8 +52,9 @@ var repositorySorts = map[string]string{"next_version": "r.next_version", "user_
 
 // A repositoryFace is a type of repository as the core sees it, without its Go type.
 type repositoryFace struct {
-	content []int64 // the ids of its content types
-	changed func(ctx context.Context, j *Job, repository int64, v *Version) error
+	content   []int64 // the ids of its content types
+	immutable bool
+	changed   func(ctx context.Context, j *Job, repository int64, v *Version) error
 }
 
 func (t *RepositoryType[D]) declaration() declaration {
@@ -96,7 +100,7 @@ func repositoryFilters() []Filter {
 }
 
 func (t *RepositoryType[D]) face(r *registry) (*repositoryFace, error) {
-	face := &repositoryFace{}
+	face := &repositoryFace{immutable: t.Immutable}
 	for _, part := range t.Content {
 		id := int64(0)
 		for typ, c := range r.contents {

@@ -113,6 +113,11 @@ func (a *App) serveBelow(ctx context.Context, d *servedDistribution, path string
 	if err != nil {
 		return nil, err
 	}
+	return a.serveAt(ctx, d, s, path, rel, open)
+}
+
+// serveAt finds a path on the shelf of a distribution, or on one that it had lately.
+func (a *App) serveAt(ctx context.Context, d *servedDistribution, s *shelf, path, rel string, open opener) (*Served, error) {
 	served, err := a.serveFrom(ctx, s, path, rel, open)
 	if err == ErrNotFound && s.publication != 0 { // and not one of its kind, that a file is there and cannot be had
 		if old, failed := a.serveSuperseded(ctx, d, s, rel); old != nil || failed != nil {
@@ -134,12 +139,12 @@ type servedDistribution struct {
 	base                             string
 	changed                          Time
 	repository, version, publication *int64
-	guard                            *int64
+	guard, remote                    *int64
 	checkpoint                       bool
 }
 
 // At most one can match, since no base path lies below another one.
-const distributionAtSQL = `SELECT id, pulp_type, base_path, pulp_last_updated, repository_id, version_id, publication_id, guard_id, checkpoint
+const distributionAtSQL = `SELECT id, pulp_type, base_path, pulp_last_updated, repository_id, version_id, publication_id, guard_id, remote_id, checkpoint
 FROM distribution WHERE domain_id = ? AND base_path = ?`
 
 // distributionAt finds the distribution below whose base path a path lies; nil for none. It looks
@@ -153,7 +158,7 @@ func (a *App) distributionAt(ctx context.Context, path string) (*servedDistribut
 		}
 		var d servedDistribution
 		err := a.db.Reader().DB.QueryRowContext(ctx, distributionAtSQL, a.domain.ID, path[:end]).
-			Scan(&d.id, &d.typ, &d.base, &d.changed, &d.repository, &d.version, &d.publication, &d.guard, &d.checkpoint)
+			Scan(&d.id, &d.typ, &d.base, &d.changed, &d.repository, &d.version, &d.publication, &d.guard, &d.remote, &d.checkpoint)
 		if err == nil {
 			return &d, nil
 		}

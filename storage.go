@@ -63,6 +63,16 @@ func (f *Incoming) Open() (*os.File, error) {
 	return f.w.Open()
 }
 
+// Bytes reads the file whole: it is for small ones, see the limit of [Live.Fetch].
+func (f *Incoming) Bytes() ([]byte, error) {
+	file, err := f.Open()
+	if err != nil {
+		return nil, fmt.Errorf("read received file: %w", err)
+	}
+	defer file.Close()
+	return io.ReadAll(file)
+}
+
 // Receive stores what r yields until its end. Whoever calls it discards the file in the end; that
 // does nothing once a unit with it has been saved.
 func (a *App) Receive(ctx context.Context, r io.Reader) (*Incoming, error) {

@@ -77,6 +77,21 @@ func (s *Sync) Get(ctx context.Context, from string) (*File, error) {
 	return f, nil
 }
 
+// Download downloads a file whose digest nobody knows, of at most limit bytes; zero means 4 GiB. It is
+// for units that are made of their files, see [ContentType.Received]. Whoever calls it discards the
+// file if it is in no unit that was put.
+func (s *Sync) Download(ctx context.Context, from string, limit int64) (*Incoming, error) {
+	in, _, err := s.app.fetch(ctx, s.client.Client, fetch.Request{URLs: []string{from}, Size: -1, MaxSize: limit})
+	if err != nil {
+		return nil, fmt.Errorf("download %s: %w", lastPart(from), err)
+	}
+	s.downloads.Add(1)
+	return in, nil
+}
+
+// Latest is the version that the new one follows: what it holds is known.
+func (s *Sync) Latest() *Version { return &s.version.prev }
+
 // lastPart is the last part of a URL's path; empty if it has none.
 func lastPart(raw string) string {
 	u, err := url.Parse(raw)

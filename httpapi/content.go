@@ -16,32 +16,42 @@ type serveFunc func(ctx context.Context, path string) (*pulp.Served, error)
 
 // content answers a request for what lies below a distribution.
 func (s *server) content(w http.ResponseWriter, r *http.Request, path string) {
+	if !plainPath(path) {
+		readOnly(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.failText(w, r, pulp.ErrNotFound) })).ServeHTTP(w, r)
+		return
+	}
+	r = s.show(s.recognize(r))
+	if s.live(w, r, path) {
+		return
+	}
 	readOnly(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !plainPath(path) {
-			s.failText(w, r, pulp.ErrNotFound)
-			return
-		}
-		r = s.show(s.recognize(r))
 		find := s.serve
 		if r.Method == http.MethodHead {
 			find = s.look
 		}
 		served, err := find(r.Context(), path)
-		if err == nil && served.Private {
-			w.Header().Set("Cache-Control", "private") // what is shared must not answer for the guard
-		}
-		switch {
-		case err != nil:
+		if err != nil {
 			s.failText(w, r, err)
-		case served.Redirect != "":
-			redirect(w, r, s.app.ContentPath()+served.Redirect)
-		case served.File != nil:
-			defer served.File.Close()
-			s.sendFile(w, r, served.File)
-		default:
-			s.sendListing(w, r, served.Listing)
+			return
 		}
+		s.send(w, r, served)
 	})).ServeHTTP(w, r)
+}
+
+// send answers with what a path led to.
+func (s *server) send(w http.ResponseWriter, r *http.Request, served *pulp.Served) {
+	if served.Private {
+		w.Header().Set("Cache-Control", "private") // what is shared must not answer for the guard
+	}
+	switch {
+	case served.Redirect != "":
+		redirect(w, r, s.app.ContentPath()+served.Redirect)
+	case served.File != nil:
+		defer served.File.Close()
+		s.sendFile(w, r, served.File)
+	default:
+		s.sendListing(w, r, served.Listing)
+	}
 }
 
 // plainPath accepts paths that mean the same to everybody on the way: no empty segments, no

@@ -79,6 +79,8 @@ func kind(err error) (code int, text string) {
 		return http.StatusConflict, "The state of the object does not allow this."
 	case errors.Is(err, pulp.ErrBusy):
 		return http.StatusServiceUnavailable, "The database is busy. Try again."
+	case errors.Is(err, pulp.ErrRemote):
+		return http.StatusBadGateway, "The remote does not deliver."
 	case errors.Is(err, pulp.ErrClosed):
 		return http.StatusServiceUnavailable, "The server is shutting down."
 	case errors.Is(err, pulp.ErrFull):
@@ -125,8 +127,16 @@ func answerError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err e
 func (s *server) failText(w http.ResponseWriter, r *http.Request, err error) {
 	code, body := s.judge(r, err)
 	text := http.StatusText(code)
-	if d, ok := body.(detail); ok {
-		text = d.Detail
+	switch body := body.(type) {
+	case detail:
+		text = body.Detail
+	case pulp.FieldErrors:
+		text = body.Error()
+	case []string:
+		text = strings.Join(body, " ")
+	}
+	if code == http.StatusUnauthorized {
+		challenge(w, r)
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(code)

@@ -1,0 +1,262 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"github.com/gopulp/pulp"
+)
+
+// Live makes routes below the path of each distribution of a type, for [pulp.DistributionType]. add
+// gets a router and adds routes to it, once, when this is called; their paths begin at the
+// distribution: "/", "/simple/{name}/".
+//
+// A request comes to a route when the distribution's guard has let it pass. Paths without route lead
+// to files, as in any distribution; a method without route, at a path with one, is a 405. HEAD
+// goes to routes for GET. Requests that browsers send for other sites are refused as in the API. A
+// handler is best a [LiveFunc]; any other one works as well. What it writes gets headers that keep
+// browsers from running it; it may overwrite them.
+func Live(add func(r *mux.Router)) pulp.LiveRoutes {
+	m := mux.NewRouter().SkipClean(true)
+	add(m)
+	return &liveRoutes{m}
+}
+
+type liveRoutes struct{ router *mux.Router }
+
+// LiveRoutes marks the type.
+func (*liveRoutes) LiveRoutes() {}
+
+// A LiveFunc is the handler of a route below a distribution. Its error is answered as an error of
+// content is, in words and with the code of its kind, if nothing has been written; the operator gets to
+// know faults that are not the client's. After an error in the middle of an answer the connection is
+// broken off, so that no client takes a part for the whole.
+type LiveFunc func(w http.ResponseWriter, r *LiveRequest) error
+
+// A LiveRequest is a request to a route below a distribution. To stream, flush with
+// [http.ResponseController]; to change something, dispatch a task that reserves [pulp.Live].Repository,
+// and wait for its ticket.
+type LiveRequest struct {
+	*http.Request // its path begins at the distribution
+	*pulp.Live
+	// Vars are the variables of the route's path.
+	Vars map[string]string
+
+	server *server
+	outer  *http.Request // as it came
+	forms  *[]*pulp.Input
+}
+
+type liveKey struct{}
+
+// ServeHTTP calls f.
+func (f LiveFunc) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	lr, ok := r.Context().Value(liveKey{}).(*LiveRequest)
+	if !ok {
+		Error(w, r, errors.New("a LiveFunc serves below distributions only: see httpapi.Live"))
+		return
+	}
+	one := *lr
+	one.Request, one.Vars = r, mux.Vars(r)
+	if err := f(w, &one); err != nil {
+		panic(liveError{err})
+	}
+}
+
+// liveError carries the error of a handler to where it is known whether something was written.
+type liveError struct{ err error }
+
+// Files answers the request with the file, listing or redirect that is at its path, as if there were
+// no route.
+func (r *LiveRequest) Files(w http.ResponseWriter) error {
+	find := r.Serve
+	if r.Method == http.MethodHead {
+		find = r.Look
+	}
+	served, err := find(r.Context())
+	if err == nil {
+		r.server.send(w, r.outer, served)
+	}
+	return err
+}
+
+// Unit answers the request with the first file of a unit of content, see [pulp.Live.ServeUnit].
+func (r *LiveRequest) Unit(w http.ResponseWriter, unit int64) error {
+	served, err := r.ServeUnit(r.Context(), unit)
+	if err == nil {
+		r.server.send(w, r.outer, served)
+	}
+	return err
+}
+
+// Allow returns nil if the caller may call an action of the distribution's repository: "modify" is
+// that of who adds content. Else it is [pulp.ErrUnauthenticated], whose answer asks for credentials, or
+// [pulp.ErrDenied].
+func (r *LiveRequest) Allow(action string) error {
+	op, vars, err := r.Operation(action)
+	if err != nil {
+		return err
+	}
+	_, err = r.server.identify(mux.SetURLVars(r.outer, vars), op)
+	if errors.Is(err, pulp.ErrNotFound) && !known(pulp.CallerOf(r.Context())) {
+		return pulp.ErrUnauthenticated // they may see nothing before they say who they are
+	}
+	return err
+}
+
+// Form reads the request's body: a form, or a JSON object. Its files are received, as they come,
+// and are gone when the handler returns, unless a unit that was saved has them. Form may be
+// called once, and only after [LiveRequest.Allow]: anybody could fill the disk else.
+func (r *LiveRequest) Form(w http.ResponseWriter) (*pulp.Input, error) {
+	in := &pulp.Input{}
+	err := r.server.read(w, r.Request, &pulp.Operation{}, in)
+	*r.forms = append(*r.forms, in)
+	return in, err
+}
+
+// discard removes the files that nobody kept.
+func (r *LiveRequest) discard() {
+	for _, in := range *r.forms {
+		discard(in)
+	}
+}
+
+// live answers a request below a distribution with routes; false if there is none at the path.
+func (s *server) live(w http.ResponseWriter, r *http.Request, path string) (done bool) {
+	live, routes, err := s.app.Live(r.Context(), path)
+	switch {
+	case err != nil:
+		s.failText(w, r, err)
+		return true
+	case live == nil:
+		return false
+	}
+	out := &liveWriter{ResponseWriter: w}
+	h := w.Header()
+	h.Set("Content-Security-Policy", "sandbox")
+	if live.Private {
+		h.Set("Cache-Control", "private")
+	}
+	defer s.rescueLive(out, r)
+	if err := s.crossOrigin.Check(r); err != nil {
+		s.failText(out, r, refuse(http.StatusForbidden, "Requests from other sites are not allowed."))
+		return true
+	}
+	lr := &LiveRequest{Live: live, server: s, outer: r, forms: new([]*pulp.Input)}
+	defer lr.discard()
+	inner := r.WithContext(context.WithValue(r.Context(), liveKey{}, lr))
+	inner.URL = &url.URL{Path: "/" + live.Path, RawQuery: r.URL.RawQuery}
+	lr.Request = inner
+	s.route(out, lr, path, routes.(*liveRoutes).router)
+	return true
+}
+
+// route calls the handler of the route for a request, or what there is in its place.
+func (s *server) route(w http.ResponseWriter, r *LiveRequest, path string, router *mux.Router) {
+	read := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if read && path == r.BasePath {
+		redirect(w, r.outer, s.app.ContentPath()+path+"/")
+		return
+	}
+	var match mux.RouteMatch
+	switch allow := methods(router, r.Request); {
+	case find(router, r.Request, r.Method, &match):
+		match.Handler.ServeHTTP(w, mux.SetURLVars(r.Request, match.Vars))
+	case len(allow) == 0 && read:
+		if err := r.Files(w); err != nil {
+			s.failText(w, r.outer, err)
+		}
+	case len(allow) == 0:
+		readOnly(nil).ServeHTTP(w, r.Request)
+	case r.Method == http.MethodOptions:
+		w.Header().Set("Allow", strings.Join(append(allow, "OPTIONS"), ", "))
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		w.Header().Set("Allow", strings.Join(append(allow, "OPTIONS"), ", "))
+		notAllowed(w, r.Request)
+	}
+}
+
+// find matches a request as if it had a method; HEAD is GET where there is no route for it.
+func find(router *mux.Router, r *http.Request, method string, match *mux.RouteMatch) bool {
+	as := *r
+	as.Method = method
+	if router.Match(&as, match) && match.MatchErr == nil {
+		return true
+	}
+	*match = mux.RouteMatch{}
+	return method == http.MethodHead && find(router, r, http.MethodGet, match)
+}
+
+// methods are those with a route at a request's path.
+func methods(router *mux.Router, r *http.Request) (out []string) {
+	for _, m := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
+		if find(router, r, m, &mux.RouteMatch{}) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// rescueLive ends an answer whose handler failed or panicked.
+func (s *server) rescueLive(w *liveWriter, r *http.Request) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	failed, is := v.(liveError)
+	switch {
+	case v == http.ErrAbortHandler: //nolint:errorlint // a panic's value, compared as net/http does
+		panic(v)
+	case !is:
+		s.log.ErrorContext(r.Context(), "panic in a live route", "panic", v, "method", r.Method, "path", r.URL.Path,
+			"correlation_id", pulp.CallerOf(r.Context()).CorrelationID, "stack", string(debug.Stack()))
+	case w.wrote:
+		s.judge(r, failed.err)
+	}
+	if w.wrote {
+		panic(http.ErrAbortHandler)
+	}
+	h := w.Header()
+	for _, name := range []string{"Content-Length", "Content-Encoding", "ETag", "Last-Modified"} {
+		h.Del(name) // they were for another answer
+	}
+	if !is {
+		failed.err = &refusal{http.StatusInternalServerError, serverError}
+	}
+	s.failText(w, r, failed.err)
+}
+
+// A liveWriter remembers whether something was written.
+type liveWriter struct {
+	http.ResponseWriter
+	wrote bool
+}
+
+// WriteHeader passes the code on; those below 200 are no answer yet.
+func (w *liveWriter) WriteHeader(code int) {
+	w.wrote = w.wrote || code >= http.StatusOK
+	w.ResponseWriter.WriteHeader(code)
+}
+
+// Write passes bytes on.
+func (w *liveWriter) Write(p []byte) (int, error) {
+	w.wrote = true
+	return w.ResponseWriter.Write(p)
+}
+
+// ReadFrom lets the system send files.
+func (w *liveWriter) ReadFrom(r io.Reader) (int64, error) {
+	w.wrote = true
+	return io.Copy(w.ResponseWriter, r)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *liveWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,150 @@
+// Package goproxy is the plugin for Go modules. Below a distribution it speaks the protocol of module
+// proxies (https://go.dev/ref/mod#goproxy-protocol): GOPROXY names the distribution's URL.
+//
+// A version of a module never changes in a repository. It comes there by an uploaded zip, by a sync of
+// the modules that a remote lists, or when a client first asks for it: a distribution with a remote
+// gets from there what it does not have, and its repository keeps it.
+package goproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/module"
+
+	"github.com/gopulp/pulp"
+	"github.com/gopulp/pulp/httpapi"
+)
+
+// Module is one of the two files of a version of a module that go.sum knows: its zip, or its go.mod,
+// which clients read of modules of which they need no zip.
+type Module struct {
+	Module  string `json:"module" pulp:"readonly,key,slot,filter" doc:"The module's path."`
+	Version string `json:"version" pulp:"readonly,key,slot,filter" doc:"The version, in its canonical form."`
+	Kind    string `json:"kind" pulp:"readonly,key,slot,filter" doc:"Which file it is: zip or mod."`
+	Hash    string `json:"hash" pulp:"readonly,key,filter" doc:"What go.sum says of the file."`
+	Time    string `json:"time" default:"" doc:"When the version was made, as RFC 3339. Empty means when it is uploaded."`
+	Digest  string `json:"digest" pulp:"hidden"` // sha256
+}
+
+// Remote is what a remote, another module proxy, has beyond any other.
+type Remote struct {
+	Modules []string `json:"modules" doc:"What sync brings in: PATH for all released versions, PATH@VERSION, or PATH@latest."`
+}
+
+// Plugin returns the plugin, to be named in [pulp.Config].
+func Plugin() pulp.Plugin {
+	return pulp.Plugin{Name: "goproxy", Version: "0.1.0", Parts: []pulp.Part{modules, remotes, repositories, distributions}}
+}
+
+var modules = &pulp.ContentType[Module]{
+	Name: "module", Path: "modules", Reclaimable: true,
+	FilePath: func(m *Module) string { return filePath(module.Version{Path: m.Module, Version: m.Version}, m.Kind) },
+	FromFile: readUpload,
+	Validate: func(m *Module) error {
+		if _, err := time.Parse(time.RFC3339, m.Time); m.Time != "" && err != nil {
+			return pulp.FieldErrors{"time": {"Enter a time as RFC 3339: 2026-01-31T12:00:00Z."}}
+		}
+		return nil
+	},
+}
+
+var remotes = &pulp.RemoteType[Remote]{Name: "goproxy", Validate: func(_, r *pulp.Remote[Remote]) error {
+	for _, entry := range r.Detail.Modules {
+		if _, err := parseEntry(entry); err != nil {
+			return pulp.FieldErrors{"modules": {err.Error()}}
+		}
+	}
+	return nil
+}}
+
+var repositories = &pulp.RepositoryType[pulp.None]{
+	Name: "goproxy", Content: []pulp.Part{modules}, Remotes: []pulp.Part{remotes}, Immutable: true, Sync: pulp.SyncFunc(sync),
+}
+
+var distributions = &pulp.DistributionType[pulp.None]{Name: "goproxy", Remotes: []pulp.Part{remotes}, Live: httpapi.Live(routes)}
+
+// parseEntry reads an entry of a remote's list; no version means all.
+func parseEntry(entry string) (m module.Version, err error) {
+	m.Path, m.Version, _ = strings.Cut(entry, "@")
+	if !strings.Contains(entry, "@") || m.Version == "latest" {
+		return m, module.CheckPath(m.Path)
+	}
+	return m, module.Check(m.Path, m.Version)
+}
+
+// sync puts the versions that the remote's list names. What is here already is not asked for again.
+func sync(ctx context.Context, s *pulp.Sync, _ *pulp.Repository[pulp.None], remote *pulp.Remote[Remote], _ pulp.SyncArgs) error {
+	read := s.Progress("sync.parsing.metadata", "Reading Modules", 0)
+	from := source(func(ctx context.Context, path string, limit int64) (*pulp.Incoming, error) {
+		return s.Download(ctx, strings.TrimSuffix(remote.URL, "/")+"/"+path, limit)
+	})
+	seen := map[module.Version]bool{}
+	for _, entry := range remote.Detail.Modules {
+		m, _ := parseEntry(entry) // it was asked when the remote was written
+		versions, err := from.wanted(ctx, m)
+		for _, v := range versions {
+			if m.Version = v; err == nil && !seen[m] {
+				seen[m] = true
+				err = put(ctx, s, from, m, remote)
+				read.Add(1)
+			}
+		}
+		if errors.Is(err, pulp.ErrRemote) {
+			return &pulp.TaskError{Code: "PLP0013", Text: fmt.Sprintf("%s: %s", m, err), Err: err}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put hands on the units of a version: the zip only with the policy immediate, since its digest is not
+// known before.
+func put(ctx context.Context, s *pulp.Sync, from source, m module.Version, remote *pulp.Remote[Remote]) error {
+	held, err := heldOf(ctx, s.Latest(), m.Path)
+	if err != nil {
+		return err
+	}
+	for _, kind := range []string{"mod", "zip"} {
+		var unit *pulp.Unit
+		if c := held[m.Version+"."+kind]; c != nil {
+			url := strings.TrimSuffix(remote.URL, "/") + "/" + filePath(m, kind)
+			unit = modules.Unit(c.Detail, pulp.Remotely{URL: url, SHA256: c.Detail.Digest, Size: -1})
+		} else if kind == "zip" && remote.Policy != pulp.Immediate {
+			continue
+		} else if unit, err = from.unit(ctx, m, kind, timeOf(held, m.Version)); err != nil {
+			return err
+		}
+		if err := s.Put(ctx, unit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// heldOf is what a version of a repository has of a module, by "VERSION.KIND".
+func heldOf(ctx context.Context, v *pulp.Version, path string) (map[string]*pulp.Content[Module], error) {
+	out := map[string]*pulp.Content[Module]{}
+	for c, err := range modules.In(ctx, v, "module", path) {
+		if err != nil {
+			return nil, err
+		}
+		out[c.Detail.Version+"."+c.Detail.Kind] = c
+	}
+	return out, nil
+}
+
+// timeOf is when a version was made; empty if none of it is held.
+func timeOf(held map[string]*pulp.Content[Module], version string) string {
+	for _, kind := range []string{".mod", ".zip"} {
+		if c := held[version+kind]; c != nil {
+			return c.Detail.Time
+		}
+	}
+	return ""
+}

@@ -1,0 +1,129 @@
+package pulp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gopulp/pulp/internal/fetch"
+)
+
+// How long a failure is answered from memory: that a remote has no such thing, and that it did not
+// deliver.
+const (
+	missingFor = time.Minute
+	brokenFor  = 5 * time.Second
+)
+
+// Fetch downloads a file from below the remote's URL, with the remote's credentials, and at most
+// limit bytes of it; zero means 4 GiB. path is plain text: what it holds is percent-encoded where
+// needed. Whoever calls it discards the file in the end. Its bytes have been verified by nothing
+// but the connection.
+//
+// ErrNotFound says that the remote has no such file, ErrRemote that it does not deliver.
+func (l *Live) Fetch(ctx context.Context, path string, limit int64) (*Incoming, error) {
+	if l.Remote == nil {
+		return nil, fmt.Errorf("the distribution has no remote: %w", ErrNotFound)
+	}
+	url, err := fetch.Resolve(strings.TrimSuffix(l.Remote.URL, "/")+"/", path)
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", path, ErrNotFound)
+	}
+	c, err := l.app.clientOf(l.Remote)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	in, _, err := l.app.fetch(ctx, c.Client, fetch.Request{URLs: []string{url}, Size: -1, MaxSize: limit})
+	var status *fetch.StatusError
+	switch {
+	case err == nil:
+		return in, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case errors.As(err, &status) && (status.Code == 404 || status.Code == 410):
+		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
+	case ourFault(err):
+		return nil, fmt.Errorf("fetch %s: %w", fetch.Redact(url), err)
+	}
+	return nil, fmt.Errorf("%w: %w", ErrRemote, err)
+}
+
+// Pull has get called once for all requests of the distribution that need the same thing, named by
+// key, at the same time, and returns what it returned. get's context does not end with the request,
+// only with the App: what one client began is there for the next one.
+//
+// That there is no such thing (ErrNotFound) is remembered for a minute, that the remote does not
+// deliver (ErrRemote) for five seconds; until then get is not called again for the key. A change
+// of the distribution forgets it.
+func (l *Live) Pull(ctx context.Context, key string, get func(ctx context.Context) (any, error)) (any, error) {
+	key = fmt.Sprintf("live/%d/%d/%s", l.d.id, l.d.changed, key)
+	now := l.app.clock()
+	if err := l.app.misses.at(key, now); err != nil {
+		return nil, err
+	}
+	ch := l.app.flights.do(ctx, key, func(ctx context.Context) (any, error) {
+		out, err := calmly(ctx, l.app, get)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			l.app.misses.keep(key, err, now, missingFor)
+		case errors.Is(err, ErrRemote):
+			l.app.misses.keep(key, err, now, brokenFor)
+		}
+		return out, err
+	})
+	select {
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case res := <-ch:
+		return res.Val, res.Err
+	}
+}
+
+// calmly makes an error of a panic: it would end the process, being on no request's goroutine.
+func calmly(ctx context.Context, a *App, get func(ctx context.Context) (any, error)) (out any, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			a.log.ErrorContext(ctx, "pull panicked", "panic", r, "stack", string(debug.Stack()))
+			out, err = nil, errPanicked
+		}
+	}()
+	return get(ctx)
+}
+
+// misses remembers what was asked for in vain. The zero misses are empty.
+type misses struct {
+	mu    sync.Mutex
+	byKey map[string]miss
+}
+
+type miss struct {
+	err   error
+	until time.Time
+}
+
+// mostMisses bounds the memory of misses.
+const mostMisses = 4096
+
+// at returns the error that is remembered for a key; nil for none.
+func (m *misses) at(key string, now time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if one, ok := m.byKey[key]; ok && now.Before(one.until) {
+		return one.err
+	}
+	return nil
+}
+
+func (m *misses) keep(key string, err error, now time.Time, length time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.byKey == nil || len(m.byKey) >= mostMisses {
+		m.byKey = map[string]miss{}
+	}
+	m.byKey[key] = miss{err, now.Add(length)}
+}
