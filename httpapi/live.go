@@ -138,6 +138,7 @@ func (s *server) live(w http.ResponseWriter, r *http.Request, path string) (done
 	case live == nil:
 		return false
 	}
+	done = true // also if the handler panics
 	out := &liveWriter{ResponseWriter: w}
 	h := w.Header()
 	h.Set("Content-Security-Policy", "sandbox")

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"golang.org/x/mod/module"
 
@@ -22,12 +21,12 @@ import (
 // Module is one of the two files of a version of a module that go.sum knows: its zip, or its go.mod,
 // which clients read of modules of which they need no zip.
 type Module struct {
-	Module  string `json:"module" pulp:"readonly,key,slot,filter" doc:"The module's path."`
-	Version string `json:"version" pulp:"readonly,key,slot,filter" doc:"The version, in its canonical form."`
-	Kind    string `json:"kind" pulp:"readonly,key,slot,filter" doc:"Which file it is: zip or mod."`
-	Hash    string `json:"hash" pulp:"readonly,key,filter" doc:"What go.sum says of the file."`
-	Time    string `json:"time" default:"" doc:"When the version was made, as RFC 3339. Empty means when it is uploaded."`
-	Digest  string `json:"digest" pulp:"hidden"` // sha256
+	Module  string     `json:"module" pulp:"readonly,key,slot,filter" doc:"The module's path."`
+	Version string     `json:"version" pulp:"readonly,key,slot,filter" doc:"The version, in its canonical form."`
+	Kind    string     `json:"kind" pulp:"readonly,key,slot,filter" doc:"Which file it is: zip or mod."`
+	Hash    string     `json:"hash" pulp:"readonly,key,filter" doc:"What go.sum says of the file."`
+	Time    *pulp.Time `json:"time" doc:"When the version was made. Null means when it is uploaded."`
+	Digest  string     `json:"digest" pulp:"hidden"` // sha256
 }
 
 // Remote is what a remote, another module proxy, has beyond any other.
@@ -44,12 +43,6 @@ var modules = &pulp.ContentType[Module]{
 	Name: "module", Path: "modules", Reclaimable: true,
 	FilePath: func(m *Module) string { return filePath(module.Version{Path: m.Module, Version: m.Version}, m.Kind) },
 	FromFile: readUpload,
-	Validate: func(m *Module) error {
-		if _, err := time.Parse(time.RFC3339, m.Time); m.Time != "" && err != nil {
-			return pulp.FieldErrors{"time": {"Enter a time as RFC 3339: 2026-01-31T12:00:00Z."}}
-		}
-		return nil
-	},
 }
 
 var remotes = &pulp.RemoteType[Remote]{Name: "goproxy", Validate: func(_, r *pulp.Remote[Remote]) error {
@@ -139,12 +132,12 @@ func heldOf(ctx context.Context, v *pulp.Version, path string) (map[string]*pulp
 	return out, nil
 }
 
-// timeOf is when a version was made; empty if none of it is held.
-func timeOf(held map[string]*pulp.Content[Module], version string) string {
+// timeOf is when a version was made; nil if none of it is held.
+func timeOf(held map[string]*pulp.Content[Module], version string) *pulp.Time {
 	for _, kind := range []string{".mod", ".zip"} {
 		if c := held[version+kind]; c != nil {
 			return c.Detail.Time
 		}
 	}
-	return ""
+	return nil
 }

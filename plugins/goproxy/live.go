@@ -48,14 +48,14 @@ func serve(w http.ResponseWriter, r *httpapi.LiveRequest) error {
 		return latest(w, r, name, held)
 	case err != nil:
 		return pulp.Refuse("%s", err)
-	case ext == ".info" && made != "":
-		return describe(w, version, made)
+	case ext == ".info" && made != nil:
+		return describe(w, info{version, made})
 	case ext == ".info": // a branch or the like is another version tomorrow, so that nothing is kept
 		about, err := pull(r, file+" of "+name, func(ctx context.Context) (info, error) { return source(r.Fetch).info(ctx, name, file) })
 		if err != nil {
 			return err
 		}
-		return describe(w, about.Version, about.Time.UTC().Format(time.RFC3339))
+		return describe(w, about)
 	case !exact || ext != ".mod" && ext != ".zip" || held[version+ext] != nil:
 		return r.Files(w)
 	case ext == ".mod" && held[version+".zip"] != nil:
@@ -105,16 +105,16 @@ func list(w http.ResponseWriter, r *httpapi.LiveRequest, name string, held map[s
 // latest answers with the newest version, here or there.
 func latest(w http.ResponseWriter, r *httpapi.LiveRequest, name string, held map[string]*pulp.Content[Module]) error {
 	there, err := pull(r, "latest of "+name, func(ctx context.Context) (info, error) { return source(r.Fetch).info(ctx, name, "@latest") })
-	best, made := there.Version, there.Time.UTC().Format(time.RFC3339)
+	best := there
 	for _, c := range held {
-		if v := c.Detail.Version; newer(v, best) {
-			best, made = v, c.Detail.Time
+		if v := c.Detail.Version; newer(v, best.Version) {
+			best = info{v, c.Detail.Time}
 		}
 	}
-	if best == "" {
+	if best.Version == "" {
 		return err
 	}
-	return describe(w, best, made)
+	return describe(w, best)
 }
 
 // newer prefers released versions, then higher ones.
@@ -126,9 +126,9 @@ func newer(a, b string) bool {
 	return semver.Compare(a, b) > 0
 }
 
-func describe(w http.ResponseWriter, version, made string) error {
+func describe(w http.ResponseWriter, about info) error {
 	w.Header().Set("Content-Type", "application/json")
-	return json.NewEncoder(w).Encode(map[string]string{"Version": version, "Time": made})
+	return json.NewEncoder(w).Encode(about)
 }
 
 // extract answers with the go.mod of a zip.

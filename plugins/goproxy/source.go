@@ -24,7 +24,7 @@ type source func(ctx context.Context, path string, limit int64) (*pulp.Incoming,
 // info is what the protocol says of a version.
 type info struct {
 	Version string
-	Time    time.Time
+	Time    *pulp.Time `json:",omitempty"`
 }
 
 // filePath is where the protocol has a file of a version.
@@ -88,9 +88,9 @@ func (from source) wanted(ctx context.Context, m module.Version) ([]string, erro
 	return []string{m.Version}, nil
 }
 
-// unit gets and checks a file of a version that was made at a time; empty means that it is asked for.
-func (from source) unit(ctx context.Context, m module.Version, kind, made string) (*pulp.Unit, error) {
-	if made == "" {
+// unit gets and checks a file of a version that was made at a time; nil means that it is asked for.
+func (from source) unit(ctx context.Context, m module.Version, kind string, made *pulp.Time) (*pulp.Unit, error) {
+	if made == nil {
 		escaped, _ := module.EscapeVersion(m.Version)
 		about, err := from.info(ctx, m.Path, "@v/"+escaped+".info")
 		if err == nil && about.Version != m.Version {
@@ -99,7 +99,7 @@ func (from source) unit(ctx context.Context, m module.Version, kind, made string
 		if err != nil {
 			return nil, err
 		}
-		made = about.Time.UTC().Format(time.RFC3339)
+		made = about.Time
 	}
 	in, err := from(ctx, filePath(m, kind), map[string]int64{"mod": modzip.MaxGoMod, "zip": modzip.MaxZipFile}[kind])
 	if err != nil {
@@ -170,8 +170,9 @@ func readUpload(_ context.Context, d *Module, in *pulp.Incoming) error {
 	if err != nil {
 		return pulp.FieldErrors{"file": {"This is no module zip: " + err.Error()}}
 	}
-	if d.Module, d.Version, d.Kind, d.Digest = m.Path, m.Version, "zip", in.SHA256; d.Time == "" {
-		d.Time = time.Now().UTC().Format(time.RFC3339)
+	if d.Module, d.Version, d.Kind, d.Digest = m.Path, m.Version, "zip", in.SHA256; d.Time == nil {
+		now := pulp.TimeOf(time.Now())
+		d.Time = &now
 	}
 	return nil
 }
