@@ -47,6 +47,7 @@ type Sync struct {
 	skipped               bool
 	metadata              []*File
 	mirrored              []*File
+	received              []*Incoming // by Download
 }
 
 // A File is metadata that sync downloaded. It is removed when the sync ends.
@@ -78,14 +79,15 @@ func (s *Sync) Get(ctx context.Context, from string) (*File, error) {
 }
 
 // Download downloads a file whose digest nobody knows, of at most limit bytes; zero means 4 GiB. It is
-// for units that are made of their files, see [ContentType.Received]. Whoever calls it discards the
-// file if it is in no unit that was put.
+// for units that are made of their files, see [Remotely].Bytes. When the sync ends the file is removed,
+// unless it is that of a unit that was put.
 func (s *Sync) Download(ctx context.Context, from string, limit int64) (*Incoming, error) {
 	in, _, err := s.app.fetch(ctx, s.client.Client, fetch.Request{URLs: []string{from}, Size: -1, MaxSize: limit})
 	if err != nil {
 		return nil, fmt.Errorf("download %s: %w", lastPart(from), err)
 	}
 	s.downloads.Add(1)
+	s.received = append(s.received, in)
 	return in, nil
 }
 
@@ -176,6 +178,9 @@ func (s *Sync) close() {
 			f.file.Close()
 		}
 		f.in.Discard()
+	}
+	for _, f := range s.received {
+		f.Discard()
 	}
 	s.client.Close()
 }

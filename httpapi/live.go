@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
-	"strings"
 
 	"github.com/gorilla/mux"
 
@@ -18,9 +17,9 @@ import (
 // gets a router and adds routes to it, once, when this is called; their paths begin at the
 // distribution: "/", "/simple/{name}/".
 //
-// A request comes to a route when the distribution's guard has let it pass. Paths without route lead
-// to files, as in any distribution; a method without route, at a path with one, is a 405. HEAD
-// goes to routes for GET. Requests that browsers send for other sites are refused as in the API. A
+// A request comes to a route when the distribution's guard has let it pass. GET and HEAD without route
+// lead to files, as in any distribution; another method without route is a 405. HEAD goes to routes
+// for GET. Requests that browsers send for other sites are refused as in the API. A
 // handler is best a [LiveFunc]; any other one works as well. What it writes gets headers that keep
 // browsers from running it; it may overwrite them.
 func Live(add func(r *mux.Router)) pulp.LiveRoutes {
@@ -167,21 +166,20 @@ func (s *server) route(w http.ResponseWriter, r *LiveRequest, path string, route
 		return
 	}
 	var match mux.RouteMatch
-	switch allow := methods(router, r.Request); {
+	switch {
 	case find(router, r.Request, r.Method, &match):
 		match.Handler.ServeHTTP(w, mux.SetURLVars(r.Request, match.Vars))
-	case len(allow) == 0 && read:
+	case read:
 		if err := r.Files(w); err != nil {
 			s.failText(w, r.outer, err)
 		}
-	case len(allow) == 0:
-		readOnly(nil).ServeHTTP(w, r.Request)
-	case r.Method == http.MethodOptions:
-		w.Header().Set("Allow", strings.Join(append(allow, "OPTIONS"), ", "))
-		w.WriteHeader(http.StatusNoContent)
 	default:
-		w.Header().Set("Allow", strings.Join(append(allow, "OPTIONS"), ", "))
-		notAllowed(w, r.Request)
+		w.Header().Set("Allow", methods(router, r.Request))
+		if r.Method != http.MethodOptions {
+			notAllowed(w, r.Request)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
 	}
 }
 
@@ -196,14 +194,15 @@ func find(router *mux.Router, r *http.Request, method string, match *mux.RouteMa
 	return method == http.MethodHead && find(router, r, http.MethodGet, match)
 }
 
-// methods are those with a route at a request's path.
-func methods(router *mux.Router, r *http.Request) (out []string) {
-	for _, m := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
+// methods are those that a request's path has, for the header Allow.
+func methods(router *mux.Router, r *http.Request) string {
+	out := "GET, HEAD, "
+	for _, m := range []string{"POST", "PUT", "PATCH", "DELETE"} {
 		if find(router, r, m, &mux.RouteMatch{}) {
-			out = append(out, m)
+			out += m + ", "
 		}
 	}
-	return out
+	return out + "OPTIONS"
 }
 
 // rescueLive ends an answer whose handler failed or panicked.
