@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"strings"
 	"time"
 
@@ -206,31 +205,38 @@ func (l *Live) Keep(ctx context.Context, u *Unit, wait time.Duration) (id int64,
 
 const heldSQL = `EXISTS (SELECT 1 FROM repository_content m WHERE m.content_id = c.id AND m.repository_id = ? AND m.added <= ? AND (m.removed IS NULL OR m.removed > ?))`
 
-// In yields the units of this type that a version holds and whose field has a value, in the order
-// in which they came to be. The field must have a filter tag: an index finds them, whatever else
-// there is. A nil version holds nothing.
+// In yields the units of this type that a version holds and whose field has a value, in no particular
+// order. The field must have a filter tag: an index finds them, whatever else there is. A nil version
+// holds nothing. ctx must carry the App, as it does in requests and tasks.
 func (t *ContentType[D]) In(ctx context.Context, v *Version, name, value string) iter.Seq2[*Content[D], error] {
-	none := func(err error) iter.Seq2[*Content[D], error] {
-		return func(yield func(*Content[D], error) bool) { yield(nil, err) }
-	}
-	a := FromContext(ctx)
 	if v == nil {
 		return func(func(*Content[D], error) bool) {}
 	}
+	a := FromContext(ctx)
+	where, err := t.heldBy(a, v, name, value)
+	if err != nil {
+		return func(yield func(*Content[D], error) bool) { yield(nil, err) }
+	}
+	return NewModel[Content[D]]().All(ctx, a.db.Reader(), where)
+}
+
+func (t *ContentType[D]) heldBy(a *App, v *Version, name, value string) (Where, error) {
 	if a == nil {
-		return none(ErrNoApp)
+		return nil, ErrNoApp
 	}
 	typ, err := a.typeOf(contentKind, t)
 	if err != nil {
-		return none(err)
+		return nil, err
 	}
-	at := slices.IndexFunc(a.contents[typ].plan.fields, func(f *field) bool { return f.Name == name && len(f.filters) > 0 })
-	if at < 0 {
-		return none(fmt.Errorf("field %q of %s has no filter tag", name, a.contents[typ].label))
+	for _, f := range a.contents[typ].plan.fields {
+		if f.Name != name || len(f.filters) == 0 {
+			continue
+		}
+		// The same words as the index has, and the type as a literal: else no index would be used.
+		has := fmt.Sprintf("json_extract(?TableAlias.detail, '$.%s') = ? AND ?TableAlias.pulp_type = %d", f.column, typ)
+		return func(q *bun.SelectQuery) *bun.SelectQuery {
+			return q.Where(has, value).Where(heldSQL, v.RepositoryID, v.Number, v.Number)
+		}, nil
 	}
-	// The same words as the index has, and the type as a literal: else no index would be used.
-	column := fmt.Sprintf("json_extract(c.detail, '$.%s') = ? AND c.pulp_type = %d", a.contents[typ].plan.fields[at].column, typ)
-	return NewModel[Content[D]]().All(ctx, a.db.Reader(), func(q *bun.SelectQuery) *bun.SelectQuery {
-		return q.Where(column, value).Where(heldSQL, v.RepositoryID, v.Number, v.Number)
-	})
+	return nil, fmt.Errorf("field %q of %s is none that has a filter tag", name, a.contents[typ].label)
 }

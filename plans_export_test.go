@@ -48,6 +48,7 @@ var ContentStatements = map[string]string{
 	"published files":         publishedFilesSQL,
 	"publish file":            publishFileSQL,
 	"unit at":                 unitAtSQL,
+	"file of unit":            unitFileSQL,
 	"published paths":         publishedPathsSQL,
 	"published above":         publishedAboveSQL,
 	"distribution at":         distributionAtSQL,

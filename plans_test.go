@@ -29,6 +29,7 @@ var sorts = map[string]bool{
 	"fold: from version": true,
 	"fold: from next":    true,
 	"mend sources":       true,
+	"file of unit":       true, // the files of one unit
 	"still served":       true, // 16 at most
 	"size of metadata":   true, // the publications of a repository, for a report
 }
