@@ -97,7 +97,7 @@ func (acc *access) sight(ctx context.Context, k *kind, alias string, typ int64) 
 		units := acc.sight(ctx, acc.app.kinds[contentKind], "unit", 0)
 		return acc.own(alias).or(units.within("SELECT 1 FROM content_artifact part CROSS JOIN content unit ON unit.id = part.content_id" +
 			" WHERE part.artifact_id = " + alias + ".id AND "))
-	case workerKind, roleKind, policyKind, userRoleKind, groupRoleKind: // their policies say who may read them
+	case workerKind, signingKind, roleKind, policyKind, userRoleKind, groupRoleKind: // their policies say who may read them
 		return sight{}
 	}
 	return acc.byRole(ctx, k, alias, typ)

@@ -46,6 +46,9 @@ type ContentType[D any] struct {
 	// FilePath is where the only file of a unit lies, relative to its repository. Nil means that a
 	// unit's files name their own paths, as in [Remotely].
 	FilePath func(d *D) string
+	// Beside makes units that come into the repository with one that a client creates, after
+	// FromFile has filled it in; it may clear fields that only it needs. Nil means none.
+	Beside func(d *D) []*Unit
 	// Reclaimable says that the files of a unit may be thrown away to gain space while a remote
 	// has them: they are fetched again when a client asks.
 	Reclaimable bool

@@ -52,7 +52,7 @@ type creatable interface {
 	body(name string) *schema.Object
 	create(ctx context.Context, a *App, typ int64, r *Request) (*Answer, error)
 	upload(ctx context.Context, a *App, typ int64, r *Request) (int64, error)
-	finishUnit(ctx context.Context, detail json.RawMessage, f *Incoming) (*Unit, error)
+	finishUnits(ctx context.Context, detail json.RawMessage, f *Incoming) ([]*Unit, error)
 }
 
 func (t *ContentType[D]) body(name string) *schema.Object { return objectOf[contentBody[D]](name) }

@@ -26,8 +26,8 @@ type createArgs struct {
 
 var createContentTask = &Task[createArgs, json.RawMessage]{Name: "pulpcore.app.tasks.base.general_create_content", Run: runCreateContent}
 
-// finishUnit fills in what only the file tells, and makes the unit.
-func (t *ContentType[D]) finishUnit(ctx context.Context, detail json.RawMessage, f *Incoming) (*Unit, error) {
+// finishUnits fills in what only the file tells, and makes the unit, and after it those beside it.
+func (t *ContentType[D]) finishUnits(ctx context.Context, detail json.RawMessage, f *Incoming) ([]*Unit, error) {
 	var d D
 	if err := json.Unmarshal(detail, &d); err != nil {
 		return nil, fmt.Errorf("read arguments: %w", err)
@@ -35,21 +35,30 @@ func (t *ContentType[D]) finishUnit(ctx context.Context, detail json.RawMessage,
 	if err := t.FromFile(ctx, &d, f); err != nil {
 		return nil, err
 	}
-	return t.Unit(d, Remotely{SHA256: f.SHA256, Size: f.Size}), nil
+	var beside []*Unit
+	if t.Beside != nil {
+		beside = t.Beside(&d)
+	}
+	return append([]*Unit{t.Unit(d, Remotely{SHA256: f.SHA256, Size: f.Size})}, beside...), nil
 }
 
 // unitOf makes a unit of a file that has been kept, ready to be saved.
 func (a *App) unitOf(ctx context.Context, typ int64, detail json.RawMessage, labels Labels, f *Incoming) (*saving, error) {
-	u, err := a.contents[typ].decl.(creatable).finishUnit(ctx, detail, f)
+	units, err := a.contents[typ].decl.(creatable).finishUnits(ctx, detail, f)
 	if err != nil {
 		return nil, err
 	}
-	row, err := a.row(u)
-	if err != nil {
-		return nil, err
+	units[0].files[0].Bytes = f
+	out := &saving{labels: make([]Labels, len(units))}
+	out.labels[0] = labels
+	for _, u := range units {
+		row, err := a.row(u)
+		if err != nil {
+			return nil, err
+		}
+		out.rows, out.files = append(out.rows, row), append(out.files, u.files)
 	}
-	u.files[0].Bytes = f
-	return &saving{rows: []*contentRow{row}, files: [][]Remotely{u.files}, labels: []Labels{labels}}, nil
+	return out, nil
 }
 
 func runCreateContent(ctx context.Context, j *Job, args createArgs) (json.RawMessage, error) {
@@ -63,24 +72,22 @@ func runCreateContent(ctx context.Context, j *Job, args createArgs) (json.RawMes
 	if err != nil {
 		return nil, err
 	}
-	var id int64
+	var ids []int64
 	err = j.Tx(ctx, func(ctx context.Context, tx bun.Tx) error {
-		ids, err := a.save(ctx, tx, unit)
-		if err == nil {
-			id = ids[0]
-		}
+		ids, err = a.save(ctx, tx, unit)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	id := ids[0]
 	j.Created(contentKind, id)
 	if args.Repository != nil {
 		v, err := j.NewVersion(ctx, *args.Repository, nil)
 		if err != nil {
 			return nil, err
 		}
-		if err := v.addAndFinish(ctx, []int64{id}, args.Overwrite); err != nil {
+		if err := v.addAndFinish(ctx, ids, args.Overwrite); err != nil {
 			return nil, err
 		}
 	}

@@ -24,6 +24,7 @@ const (
 	userRoleKind     = "user_role"
 	groupRoleKind    = "group_role"
 	policyKind       = "access_policy"
+	signingKind      = "signing_service"
 )
 
 func coreKinds() map[string]*kind {
@@ -34,7 +35,7 @@ func coreKinds() map[string]*kind {
 		{name: publisherKind, typed: true}, {name: publicationKind, typed: true}, {name: distributionKind, typed: true}, {name: guardKind, typed: true},
 		{name: versionKind, links: versionLinkSQL},
 		{name: accountKind, links: linkSQL(accountKind, "0", "id")}, {name: groupKind, links: linkSQL(groupKind, "0", "id")},
-		{name: roleKind}, {name: userRoleKind}, {name: groupRoleKind}, {name: policyKind},
+		{name: roleKind}, {name: userRoleKind}, {name: groupRoleKind}, {name: policyKind}, {name: signingKind},
 	} {
 		k.ends, k.key = map[int64]*endpoint{}, coreKey(k.name)
 		if k.links == "" && k.typed {
@@ -59,7 +60,7 @@ func corePlugin() Plugin {
 	return Plugin{Name: "core", Version: CoreVersion, Parts: []Part{
 		generalCreate, generalUpdate, quickDelete, generalDelete,
 		modifyTask, deleteVersionTask, createContentTask, commitUploadTask, repairTask, repairAllTask, reclaimTask, purgeTask, eraseTask,
-		artifactViews(), uploadViews(), taskViews(), workerViews(), groupViews(), scheduleViews(),
+		artifactViews(), uploadViews(), taskViews(), workerViews(), signingViews(), groupViews(), scheduleViews(),
 		userViews(), userGroupViews(), groupUsers{}, roleViews(), userRoleViews(), groupRoleViews(), policyViews(), loginOperations{},
 		headerGuards(), compositeGuards(), redirectGuards(), rbacGuards{},
 		statusOperation{}, taskOperations{}, retention{}, aging{}, orphanOperations{}, repairOperation(), reclaimOperation(),

@@ -65,7 +65,7 @@ func (t *PublicationType[D]) mirror(r *registry, label string) func(context.Cont
 			return err
 		}
 		for _, f := range s.mirrored {
-			if err := p.add(ctx, f.Name, f.in); err != nil {
+			if err := p.add(ctx, f.in, f.Name); err != nil {
 				return p.dropIf(err)
 			}
 		}

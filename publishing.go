@@ -77,20 +77,37 @@ func (p *Publishing) Files(ctx context.Context) iter.Seq2[PublishedFile, error] 
 
 // Write adds a file of metadata at a path of the publication. write gets a writer of its bytes.
 func (p *Publishing) Write(ctx context.Context, path string, write func(w io.Writer) error) error {
-	f, err := p.app.spool(ctx, write)
+	_, err := p.WriteAt(ctx, func(PublishedFile) []string { return []string{path} }, write)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
+	return nil
+}
+
+// WriteAt is Write for a file that lies at several paths, or at one that its digest is part of.
+func (p *Publishing) WriteAt(ctx context.Context, paths func(f PublishedFile) []string, write func(w io.Writer) error) (PublishedFile, error) {
+	f, err := p.app.spool(ctx, write)
+	if err != nil {
+		return PublishedFile{}, err
+	}
 	defer f.Discard()
-	return p.add(ctx, path, f)
+	out := PublishedFile{SHA256: f.SHA256, Size: f.Size}
+	at := paths(out)
+	if len(at) == 0 {
+		return out, nil
+	}
+	out.Path = at[0]
+	return out, p.add(ctx, f, at...)
 }
 
 const publishFileSQL = `INSERT INTO published_artifact (publication_id, relative_path, artifact_id) VALUES (?, ?, ?)`
 
 // add puts a received file into the publication.
-func (p *Publishing) add(ctx context.Context, path string, f *Incoming) error {
-	if !ValidPath(path) {
-		return &TaskError{Code: "PLP0012", Text: fmt.Sprintf("Cannot create publication. %q is no path of a file below a directory.", path)}
+func (p *Publishing) add(ctx context.Context, f *Incoming, paths ...string) error {
+	for _, path := range paths {
+		if !ValidPath(path) {
+			return &TaskError{Code: "PLP0012", Text: fmt.Sprintf("Cannot create publication. %q is no path of a file below a directory.", path)}
+		}
 	}
 	if err := p.app.keep(ctx, f); err != nil {
 		return err
@@ -100,8 +117,10 @@ func (p *Publishing) add(ctx context.Context, path string, f *Incoming) error {
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Tx.ExecContext(ctx, publishFileSQL, p.id, path, ids[f.SHA256]); err != nil {
-			return fmt.Errorf("publish %s: %w", path, err)
+		for _, path := range paths {
+			if _, err := tx.Tx.ExecContext(ctx, publishFileSQL, p.id, path, ids[f.SHA256]); err != nil {
+				return fmt.Errorf("publish %s: %w", path, err)
+			}
 		}
 		return nil
 	})

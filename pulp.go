@@ -77,6 +77,9 @@ type Config struct {
 	// ContentOrigin is scheme, host and port of the links to content. Empty means that the
 	// links are paths.
 	ContentOrigin string
+	// SigningServices sign what is published, for plugins whose clients verify it. None means that
+	// nothing is signed.
+	SigningServices []SigningService
 	// AdminPassword is the password of the user "admin". Empty leaves it as it is; a new data
 	// directory then gets a random one, see [App.NewAdminPassword].
 	AdminPassword string
@@ -177,7 +180,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.digests, err = blob.ParseSet(append(a.cfg.Checksums, "sha256")...); err != nil {
 		return fmt.Errorf("checksums: %w", err)
 	}
-	for _, step := range []func(context.Context) error{a.seed, a.seedAdmin, a.declare, a.migrate, a.index, a.watchHosts, a.keepRoles, a.keepPolicies, a.noteLimits, a.recover, a.openInline} {
+	for _, step := range []func(context.Context) error{a.seed, a.seedAdmin, a.declare, a.migrate, a.index, a.watchHosts, a.keepRoles, a.keepPolicies, a.keepServices, a.noteLimits, a.recover, a.openInline} {
 		if err := step(ctx); err != nil {
 			return err
 		}

@@ -558,6 +558,18 @@ CREATE INDEX superseded_expiry ON superseded (distribution_id, expires_at);
 
 CREATE INDEX superseded_publication ON superseded (publication_id);
 
+CREATE TABLE signing_service (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  pulp_id BLOB NOT NULL UNIQUE,
+  name TEXT NOT NULL UNIQUE,
+  public_key TEXT NOT NULL,
+  pubkey_fingerprint TEXT NOT NULL,
+  script TEXT NOT NULL, -- empty if no program signs
+  offered INTEGER NOT NULL CHECK (offered IN (0, 1)), -- 1: the configuration names it
+  pulp_created INTEGER NOT NULL,
+  pulp_last_updated INTEGER NOT NULL
+) STRICT;
+
 INSERT INTO stored (id, bytes) VALUES (1, 0);
 
 CREATE TRIGGER role_made AFTER INSERT ON role BEGIN
