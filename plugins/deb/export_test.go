@@ -1,0 +1,24 @@
+package deb
+
+import "io"
+
+// ReadStanzas reads all paragraphs up to the first bad one, and writes them again.
+func ReadStanzas(r io.Reader) (out []string, err error) {
+	for s, err := range readStanzas(r) {
+		if err != nil {
+			return out, err
+		}
+		out = append(out, s.text())
+	}
+	return out, nil
+}
+
+// Inspect reads the control paragraph of a .deb as an upload does.
+func Inspect(r io.Reader) (*Package, error) {
+	s, err := readPackage(r)
+	if err != nil {
+		return nil, err
+	}
+	p := &Package{}
+	return p, p.describe(s)
+}
