@@ -1,0 +1,290 @@
+package deb_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/stretchr/testify/require"
+	"github.com/ulikunitz/xz"
+
+	"github.com/gopulp/pulp"
+	"github.com/gopulp/pulp/pulptest"
+)
+
+// A source is a Debian repository elsewhere, of one package.
+type source struct {
+	*pulptest.Upstream
+	key    pulp.SigningService
+	header string // of Release
+	files  map[string]string
+}
+
+const helloPath = "pool/main/h/hello/hello_1.0_amd64.deb"
+
+// newSource makes one whose index is compressed as its ending says.
+func newSource(t *testing.T, key pulp.SigningService, ending string) *source {
+	t.Helper()
+	s := &source{Upstream: pulptest.NewUpstream(t), key: key, header: "Suite: stable\nCodename: fine\nComponents: main contrib\nArchitectures: amd64\n", files: map[string]string{}}
+	file := build(t, "hello", "1.0", "amd64")
+	s.Put(helloPath, string(file))
+	s.files["main/binary-amd64/Packages"+ending] = compress(t, ending, entry(file, helloPath))
+	s.files["contrib/binary-amd64/Packages"] = ""
+	s.sign(t)
+	return s
+}
+
+// entry is the paragraph of hello in an index.
+func entry(file []byte, path string) string {
+	return fmt.Sprintf("Package: hello\nVersion: 1.0\nArchitecture: amd64\nX-Odd: kept\nDescription: d\nFilename: %s\nSize: %d\nSHA256: %x\n\n", path, len(file), sha256.Sum256(file))
+}
+
+func compress(t *testing.T, ending, text string) string {
+	t.Helper()
+	var b bytes.Buffer
+	switch ending {
+	case "":
+		return text
+	case ".gz":
+		w := gzip.NewWriter(&b)
+		_, _ = w.Write([]byte(text))
+		require.NoError(t, w.Close())
+	case ".xz":
+		w, err := xz.NewWriter(&b)
+		require.NoError(t, err)
+		_, _ = w.Write([]byte(text))
+		require.NoError(t, w.Close())
+	case ".zst":
+		w, err := zstd.NewWriter(&b)
+		require.NoError(t, err)
+		_, _ = w.Write([]byte(text))
+		require.NoError(t, w.Close())
+	case ".bz2":
+		cmd := exec.Command("bzip2", "-c")
+		cmd.Stdin, cmd.Stdout = strings.NewReader(text), &b
+		if err := cmd.Run(); err != nil {
+			t.Skip("bzip2 is not here:", err)
+		}
+	}
+	return b.String()
+}
+
+// release is the text of Release.
+func (s *source) release() string {
+	out := s.header + "SHA256:\n"
+	for name, text := range s.files {
+		out += fmt.Sprintf(" %x %d %s\n", sha256.Sum256([]byte(text)), len(text), name)
+	}
+	return out
+}
+
+// sign makes the files of dists what they should be.
+func (s *source) sign(t *testing.T) {
+	t.Helper()
+	for name, text := range s.files {
+		s.Put("dists/stable/"+name, text)
+	}
+	s.Put("dists/stable/InRelease", signed(t, s.key, pulp.ClearSignature, s.release()))
+}
+
+// start makes a repository and the body of its sync from the source, with settings of the remote.
+func (s *source) start(t *testing.T, app *pulptest.App, settings object) (repo object, body object) {
+	t.Helper()
+	fields := object{"name": rand.Text(), "url": s.URL(""), "distributions": "stable", "gpgkey": s.key.PublicKey()}
+	for name, value := range settings {
+		fields[name] = value
+	}
+	remote := app.Create(t, "remotes/deb/apt/", fields)
+	return app.Create(t, "repositories/deb/apt/", object{"name": rand.Text()}), object{"remote": remote.Href()}
+}
+
+// refuses syncs and returns why that failed; there must be no version.
+func (s *source) refuses(t *testing.T, app *pulptest.App, settings object) string {
+	t.Helper()
+	repo, body := s.start(t, app, settings)
+	why := app.Fails(t, repo.Href()+"sync/", body)
+	require.Len(t, app.List(t, repo.Href()+"versions/"), 1, "no version")
+	require.Empty(t, app.Temps(t))
+	return why
+}
+
+func TestSyncReadsEveryCompression(t *testing.T) {
+	t.Parallel()
+	app, _ := newApp(t)
+	key := newService(t, "up")
+	for _, ending := range []string{"", ".gz", ".xz", ".zst", ".bz2"} {
+		t.Run("Packages"+ending, func(t *testing.T) {
+			repo, body := newSource(t, key, ending).start(t, app, nil)
+			app.Completes(t, repo.Href()+"sync/", body)
+			got := app.List(t, "content/deb/packages/", "repository_version="+app.Get(t, repo.Href()).Text("latest_version_href"))
+			require.Len(t, got, 1)
+			require.Equal(t, "hello", got[0].Text("package"))
+			require.Equal(t, helloPath, got[0].Text("relative_path"))
+			require.Len(t, app.List(t, "content/deb/package_release_components/", "distribution=stable&component=main"), 1)
+			require.Equal(t, "fine", app.List(t, "content/deb/releases/")[0].Text("codename"))
+			app.Completes(t, repo.Href()+"sync/", body)
+			require.Len(t, app.List(t, repo.Href()+"versions/"), 2, "the same again makes no version")
+		})
+	}
+}
+
+func TestSyncFallsBackToReleaseAndItsSignature(t *testing.T) {
+	t.Parallel()
+	app, _ := newApp(t)
+	s := newSource(t, newService(t, "up"), ".gz")
+	s.Remove("dists/stable/InRelease")
+	s.Put("dists/stable/Release", s.release())
+	require.Contains(t, s.refuses(t, app, nil), "not signed")
+	s.Put("dists/stable/Release.gpg", signed(t, s.key, pulp.DetachedSignature, s.release()))
+	repo, body := s.start(t, app, nil)
+	app.Completes(t, repo.Href()+"sync/", body)
+	s.Put("dists/stable/Release", s.release()+" ")
+	require.Contains(t, s.refuses(t, app, nil), "signature")
+}
+
+func TestSyncRefusesReleasesThatAreNotToBeTrusted(t *testing.T) {
+	t.Parallel()
+	app, _ := newApp(t)
+	key, other := newService(t, "up"), newService(t, "other")
+	good := newSource(t, key, ".gz").release()
+	for name, c := range map[string]struct{ text, want string }{
+		"unsigned":         {good, "not signed"},
+		"wrongly signed":   {signed(t, other, pulp.ClearSignature, good), "gpgkey"},
+		"changed":          {strings.Replace(signed(t, key, pulp.ClearSignature, good), "fine", "evil", 1), "gpgkey"},
+		"text before":      {"Suite: evil\n" + signed(t, key, pulp.ClearSignature, good), "before"},
+		"text after":       {signed(t, key, pulp.ClearSignature, good) + "\nSuite: evil\n", "after"},
+		"expired":          {signed(t, key, pulp.ClearSignature, "Valid-Until: "+time.Now().Add(-time.Hour).UTC().Format(time.RFC1123)+"\n"+good), "expired"},
+		"without digests":  {signed(t, key, pulp.ClearSignature, "Suite: stable\nMD5Sum:\n"), "SHA256"},
+		"not a date":       {signed(t, key, pulp.ClearSignature, "Valid-Until: soon\n"+good), "Valid-Until"},
+		"traversal":        {signed(t, key, pulp.ClearSignature, good+" "+strings.Repeat("ab", 32)+" 1 ../../etc/passwd\n"), "path"},
+		"components leave": {signed(t, key, pulp.ClearSignature, strings.Replace(good, "main contrib", "../main", 1)), "Components"},
+		"giant field":      {signed(t, key, pulp.ClearSignature, "X: "+strings.Repeat("x", 2<<20)+"\n"+good), "longer"},
+		"empty":            {signed(t, key, pulp.ClearSignature, ""), "empty"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSource(t, key, ".gz")
+			s.Put("dists/stable/InRelease", c.text)
+			why := s.refuses(t, app, nil)
+			require.Contains(t, why, c.want)
+			require.Contains(t, why, "dists/stable/")
+			require.Less(t, len(why), 1000)
+		})
+	}
+}
+
+func TestSyncRefusesHostileIndexes(t *testing.T) {
+	t.Parallel()
+	app, _ := newApp(t)
+	key, file := newService(t, "up"), build(t, "hello", "1.0", "amd64")
+	good := entry(file, helloPath)
+	for name, c := range map[string]struct{ text, want string }{
+		"traversal":       {entry(file, "../../x.deb"), "Filename"},
+		"absolute":        {entry(file, "/etc/x.deb"), "Filename"},
+		"in dists":        {entry(file, "dists/stable/Release"), "Filename"},
+		"no digest":       {strings.Replace(good, "SHA256:", "SHA255:", 1), "SHA256"},
+		"negative size":   {strings.Replace(good, "Size: ", "Size: -", 1), "Size"},
+		"name of a path":  {strings.Replace(good, "Package: hello", "Package: ../hello", 1), "Package"},
+		"field twice":     {"Package: a\n" + good, "twice"},
+		"giant line":      {"X: " + strings.Repeat("x", 2<<20) + "\n" + good, "longer"},
+		"giant paragraph": {"X: a\n" + strings.Repeat(" "+strings.Repeat("y", 1000)+"\n", 1100) + good, "longer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSource(t, key, ".gz")
+			s.files["main/binary-amd64/Packages.gz"] = compress(t, ".gz", c.text)
+			s.sign(t)
+			why := s.refuses(t, app, nil)
+			require.Contains(t, why, c.want)
+			require.Less(t, len(why), 1000)
+		})
+	}
+}
+
+func TestSyncRefusesAnIndexThatUnpacksToMoreThanReleaseSays(t *testing.T) {
+	t.Parallel()
+	app, _ := newApp(t)
+	s := newSource(t, newService(t, "up"), ".gz")
+	s.files["main/binary-amd64/Packages.gz"] = compress(t, ".gz", strings.Repeat("\n", 64<<20))
+	s.files["main/binary-amd64/Packages"] = "small"
+	s.sign(t)
+	require.Contains(t, s.refuses(t, app, nil), "more bytes")
+}
+
+func TestSyncFiltersMustExist(t *testing.T) {
+	t.Parallel()
+	app, _ := newApp(t)
+	key := newService(t, "up")
+	require.Contains(t, newSource(t, key, ".gz").refuses(t, app, object{"components": "main nonfree"}), `"nonfree"`)
+	require.Contains(t, newSource(t, key, ".gz").refuses(t, app, object{"architectures": "riscv64"}), `"riscv64"`)
+	for field, value := range map[string]string{"distributions": "flat/", "components": "../x", "architectures": "a b/../c", "gpgkey": "no key"} {
+		body := object{"name": "r", "url": "http://example.org/", "distributions": "stable"}
+		body[field] = value
+		require.Contains(t, string(app.Refused(t, 400, "POST", "remotes/deb/apt/", body).Body), field)
+	}
+}
+
+func TestSyncFollowsAChangeMeanwhileOrFailsClearly(t *testing.T) {
+	t.Parallel()
+	app, _ := newApp(t)
+	s := newSource(t, newService(t, "up"), ".gz")
+	old := s.release()
+	s.files["main/binary-amd64/Packages.gz"] = compress(t, ".gz", strings.Replace(entry(build(t, "hello", "1.0", "amd64"), helloPath), "Description: d", "Description: new", 1))
+	s.sign(t)
+	stale := []byte(signed(t, s.key, pulp.ClearSignature, old))
+	s.Answer("dists/stable/InRelease", func(w http.ResponseWriter, _ *http.Request, _ []byte) { _, _ = w.Write(stale) })
+	require.Contains(t, s.refuses(t, app, nil), "not what Release says")
+	require.Equal(t, 3, s.Hits("dists/stable/InRelease"))
+	s.Answer("dists/stable/InRelease", pulptest.First(1, func(w http.ResponseWriter, _ *http.Request, _ []byte) { _, _ = w.Write(stale) }))
+	repo, body := s.start(t, app, nil)
+	app.Completes(t, repo.Href()+"sync/", body)
+	require.Equal(t, "new", app.List(t, "content/deb/packages/")[0].Text("description"))
+}
+
+func TestSyncRefusesAPackageOfAnotherDigest(t *testing.T) {
+	t.Parallel()
+	app, _ := newApp(t)
+	s := newSource(t, newService(t, "up"), ".gz")
+	s.Answer(helloPath, pulptest.WrongBytes)
+	require.Contains(t, s.refuses(t, app, object{"max_retries": 0}), "hello_1.0_amd64.deb")
+}
+
+func TestIndexesAreFetchedByTheirDigests(t *testing.T) {
+	t.Parallel()
+	app, _ := newApp(t)
+	s := newSource(t, newService(t, "up"), ".gz")
+	s.header += "Acquire-By-Hash: yes\n"
+	index := s.files["main/binary-amd64/Packages.gz"]
+	s.sign(t)
+	s.Remove("dists/stable/main/binary-amd64/Packages.gz")
+	s.Put(fmt.Sprintf("dists/stable/main/binary-amd64/by-hash/SHA256/%x", sha256.Sum256([]byte(index))), index)
+	repo, body := s.start(t, app, object{"policy": "on_demand"})
+	app.Completes(t, repo.Href()+"sync/", body)
+	require.Equal(t, 0, s.Hits(helloPath), "on demand")
+	require.Len(t, app.List(t, "content/deb/packages/"), 1)
+}
+
+func TestWhatWasFetchedIsServedWhenTheUpstreamIsGone(t *testing.T) {
+	t.Parallel()
+	app, _ := newApp(t)
+	s := newSource(t, newService(t, "up"), ".gz")
+	repo, body := s.start(t, app, nil)
+	app.Completes(t, repo.Href()+"sync/", body)
+	app.Completes(t, "publications/deb/apt/", object{"repository": repo.Href()})
+	app.Create(t, "distributions/deb/apt/", object{"name": "d", "base_path": "d", "repository": repo.Href()})
+	for name := range s.Files() {
+		s.Remove(name)
+	}
+	require.Equal(t, 200, app.Content(t, "d/"+helloPath).Code)
+	text := string(gunzip(t, app.Content(t, "d/dists/stable/main/binary-amd64/Packages.gz").Body))
+	require.Contains(t, text, "X-Odd: kept\n")
+	require.Contains(t, text, "Filename: "+helloPath+"\n")
+	app.Fails(t, repo.Href()+"sync/", body)
+	require.Equal(t, 200, app.Content(t, "d/"+helloPath).Code)
+}
