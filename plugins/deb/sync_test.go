@@ -6,8 +6,10 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"net/http"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,7 +82,8 @@ func compress(t *testing.T, ending, text string) string {
 // release is the text of Release.
 func (s *source) release() string {
 	out := s.header + "SHA256:\n"
-	for name, text := range s.files {
+	for _, name := range slices.Sorted(maps.Keys(s.files)) {
+		text := s.files[name]
 		out += fmt.Sprintf(" %x %d %s\n", sha256.Sum256([]byte(text)), len(text), name)
 	}
 	return out
