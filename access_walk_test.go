@@ -95,6 +95,7 @@ func openWalk(t *testing.T) *walk {
 	made(s.send(t, "POST", "content/file/files/", kind, strings.NewReader(form)))
 	keep(s.names(t, "artifacts/", "pulp_href")[0])
 	keep(s.names(t, "workers/", "pulp_href")[0])
+	keep(s.names(t, "signing-services/", "pulp_href")[0])
 	task := keep(s.names(t, "tasks/", "pulp_href")[0])
 	keep(s.names(t, "access_policies/?viewset_name=shop/coupons", "pulp_href")[0])
 	group := pulp.NewID()

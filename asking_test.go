@@ -47,7 +47,7 @@ func (l *syncBuffer) String() string {
 
 func openShop(t testing.TB, plugins ...pulp.Plugin) *shop {
 	t.Helper()
-	s, err := tryShop(t, shopSchema, pulp.Config{Parts: shopParts, Plugins: plugins})
+	s, err := tryShop(t, shopSchema, pulp.Config{Parts: shopParts, Plugins: plugins, SigningServices: []pulp.SigningService{stamp("ours")}})
 	require.NoError(t, err)
 	return s
 }

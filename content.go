@@ -3,11 +3,14 @@ package pulp
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/uptrace/bun"
 )
@@ -138,6 +141,22 @@ func (u *Unit) discard() {
 	for _, f := range u.files {
 		f.Bytes.Discard()
 	}
+}
+
+// ParseRemotely reads what metadata says of a file. The error says which word is wrong: a path that is
+// no [ValidPath], a digest that is not of 64 hex digits, a size that is no number of bytes.
+func ParseRemotely(path, sha256, size string) (Remotely, error) {
+	n, err := strconv.ParseUint(size, 10, 63)
+	sum, wrong := hex.DecodeString(sha256)
+	switch {
+	case !ValidPath(path):
+		return Remotely{}, fmt.Errorf("%.200q is no path of a file below a directory", path)
+	case wrong != nil || len(sum) != 32:
+		return Remotely{}, fmt.Errorf("%.80q is no sha256 checksum", sha256)
+	case err != nil:
+		return Remotely{}, fmt.Errorf("%.40q is no size in bytes", size)
+	}
+	return Remotely{Path: path, SHA256: strings.ToLower(sha256), Size: int64(n)}, nil
 }
 
 // Unit makes a unit of this type.

@@ -102,7 +102,7 @@ func (a *App) describeFile(ctx context.Context, s *shelf, f *shelvedFile) (*Serv
 	if i := slices.IndexFunc(sources, func(s source) bool { return s.size >= 0 }); i > 0 {
 		from = sources[i]
 	}
-	return &Served{File: &ServedFile{Name: path.Base(f.path), Size: from.size, SHA256: from.sha256, Modified: s.changed, ReadSeekCloser: absent{io.NewSectionReader(nil, 0, max(from.size, 0))}}}, nil
+	return &Served{File: &ServedFile{Name: path.Base(f.path), Size: from.size, SHA256: from.sha256, Modified: a.settled(s.changed), ReadSeekCloser: absent{io.NewSectionReader(nil, 0, max(from.size, 0))}}}, nil
 }
 
 // absent is a file of which only the size is here.

@@ -46,6 +46,7 @@ var ContentStatements = map[string]string{
 	"replaced":                replacedSQL,
 	"missing files":           missingFilesSQL,
 	"published files":         publishedFilesSQL,
+	"published units":         publishedUnitsSQL,
 	"publish file":            publishFileSQL,
 	"unit at":                 unitAtSQL,
 	"file of unit":            unitFileSQL,

@@ -77,27 +77,29 @@ func (p *Publishing) Files(ctx context.Context) iter.Seq2[PublishedFile, error] 
 
 // Write adds a file of metadata at a path of the publication. write gets a writer of its bytes.
 func (p *Publishing) Write(ctx context.Context, path string, write func(w io.Writer) error) error {
-	_, err := p.WriteAt(ctx, func(PublishedFile) []string { return []string{path} }, write)
+	_, err := p.WriteUnder(ctx, func(PublishedFile) []string { return []string{path} }, write)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
 }
 
-// WriteAt is Write for a file that lies at several paths, or at one that its digest is part of.
-func (p *Publishing) WriteAt(ctx context.Context, paths func(f PublishedFile) []string, write func(w io.Writer) error) (PublishedFile, error) {
-	f, err := p.app.spool(ctx, write)
+// WriteUnder is [Publishing.Write] for a file that lies at several paths, or at one that its digest
+// is part of: paths is asked once the file, whose Path is empty, is written. Of no path nothing is
+// added. What it returns has the first one.
+func (p *Publishing) WriteUnder(ctx context.Context, paths func(f PublishedFile) []string, write func(w io.Writer) error) (PublishedFile, error) {
+	in, err := p.app.spool(ctx, write)
 	if err != nil {
 		return PublishedFile{}, err
 	}
-	defer f.Discard()
-	out := PublishedFile{SHA256: f.SHA256, Size: f.Size}
-	at := paths(out)
+	defer in.Discard()
+	f := PublishedFile{SHA256: in.SHA256, Size: in.Size}
+	at := paths(f)
 	if len(at) == 0 {
-		return out, nil
+		return f, nil
 	}
-	out.Path = at[0]
-	return out, p.add(ctx, f, at...)
+	f.Path = at[0]
+	return f, p.add(ctx, in, at...)
 }
 
 const publishFileSQL = `INSERT INTO published_artifact (publication_id, relative_path, artifact_id) VALUES (?, ?, ?)`

@@ -29,7 +29,7 @@ type ServedFile struct {
 	Name     string // the last part of its path
 	Size     int64  // in bytes; -1 if Look does not know it
 	SHA256   string // in hex; its entity tag
-	Modified Time   // when these bytes came to be at this path
+	Modified Time   // when these bytes came to be at this path; zero as long as others may follow in the same second, the unit of HTTP's dates
 }
 
 // A Listing is a directory: its path below the content root, with a slash at the end, and its
@@ -274,9 +274,18 @@ type shelvedFile struct {
 	size            int64
 }
 
+// settled is t once its second is over, else zero: a client that asks by If-Modified-Since alone must
+// not take what was there earlier in that second for what is there now.
+func (a *App) settled(t Time) Time {
+	if t/1e6 >= a.now()/1e6 {
+		return 0
+	}
+	return t
+}
+
 // openFile opens a file, which may mean to fetch it first.
 func (a *App) openFile(ctx context.Context, s *shelf, f *shelvedFile) (*Served, error) {
-	out := &ServedFile{Name: path.Base(f.path), Size: f.size, SHA256: f.sha256, Modified: s.changed}
+	out := &ServedFile{Name: path.Base(f.path), Size: f.size, SHA256: f.sha256, Modified: a.settled(s.changed)}
 	if f.sha256 == "" {
 		if err := a.onDemand(ctx, f, out); err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package pulp
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -95,7 +96,7 @@ func (a *App) keepServices(ctx context.Context) error {
 }
 
 // SigningService returns the service that a field tagged ref=signing_service refers to. It returns
-// ErrNotFound if the App's configuration does not name it any more.
+// ErrNotFound, with the service's name, if the App's configuration does not name it any more.
 func (a *App) SigningService(ctx context.Context, id int64) (SigningService, error) {
 	m, err := NewModel[SigningServiceRecord]().First(ctx, a.db.Reader(), byKey(id))
 	if err != nil {
@@ -106,5 +107,19 @@ func (a *App) SigningService(ctx context.Context, id int64) (SigningService, err
 			return s, nil
 		}
 	}
-	return nil, fmt.Errorf("signing service %q is not configured: %w", m.Name, ErrNotFound)
+	return nil, fmt.Errorf("signing service %q: Config.SigningServices does not name it any more: %w", m.Name, ErrNotFound)
+}
+
+// Sign adds a file of metadata at a path of the publication: a text, as a service signs it. If the
+// service fails, the task's record names it and no more, since what a program says of its keys is
+// nothing for clients; the log has the reason.
+func (p *Publishing) Sign(ctx context.Context, s SigningService, form SignatureForm, path string, text []byte) error {
+	return p.Write(ctx, path, func(w io.Writer) error {
+		err := s.Sign(ctx, form, w, bytes.NewReader(text))
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		p.j.Log().Error("a signing service failed", "service", s.Name(), "path", path, "error", err)
+		return &TaskError{Code: "PLP0012", Text: fmt.Sprintf("Cannot create publication. The signing service %q failed; the log says why.", s.Name()), Err: err}
+	})
 }

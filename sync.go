@@ -63,12 +63,47 @@ type File struct {
 // Get downloads a file of metadata. Its size is limited, its bytes are not verified by anything
 // but the connection; use Fetch for a file of known digest.
 func (s *Sync) Get(ctx context.Context, from string) (*File, error) {
+	return s.download(ctx, fetch.Request{URLs: []string{from}, Size: -1})
+}
+
+// Read downloads a file of metadata as Get does, and returns its bytes. The file lies beside the one at
+// base, see Resolve; it is an error if it has more than limit bytes.
+func (s *Sync) Read(ctx context.Context, base, file string, limit int64) ([]byte, error) {
+	from, err := s.Resolve(base, file)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.download(ctx, fetch.Request{URLs: []string{from}, Size: -1, MaxSize: limit})
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(f)
+}
+
+// Fetch downloads a file of metadata that has the SHA256 and the Size of f, or it is an error, and lies
+// beside the one at base: at the first of some paths where it is to be had; of none at that of f.
+func (s *Sync) Fetch(ctx context.Context, base string, f Remotely, paths ...string) (*File, error) {
+	req := fetch.Request{Size: f.Size, Digests: map[string]string{"sha256": f.SHA256}}
+	if len(paths) == 0 {
+		paths = []string{f.Path}
+	}
+	for _, path := range paths {
+		from, err := s.Resolve(base, path)
+		if err != nil {
+			return nil, err
+		}
+		req.URLs = append(req.URLs, from)
+	}
+	return s.download(ctx, req)
+}
+
+func (s *Sync) download(ctx context.Context, req fetch.Request) (*File, error) {
 	done := s.j.Progress("sync.downloading.metadata", "Downloading Metadata", 0)
-	in, _, err := s.app.fetch(ctx, s.client.Client, fetch.Request{URLs: []string{from}, Size: -1})
+	in, got, err := s.app.fetch(ctx, s.client.Client, req)
 	if err != nil {
 		return nil, fmt.Errorf("download metadata: %w", err)
 	}
-	f := &File{Name: lastPart(from), SHA256: in.SHA256, Size: in.Size, in: in}
+	f := &File{Name: lastPart(got.URL), SHA256: in.SHA256, Size: in.Size, in: in}
 	s.metadata = append(s.metadata, f)
 	if f.file, err = in.Open(); err != nil {
 		return nil, fmt.Errorf("read metadata: %w", err)
@@ -111,6 +146,11 @@ func (s *Sync) Resolve(base, file string) (string, error) {
 		return "", &TaskError{Code: "PLP0013", Text: err.Error(), Err: err}
 	}
 	return u, nil
+}
+
+// BadMetadata is the failure of a sync of what is wrong with a file of the remote's metadata.
+func BadMetadata(file string, err error) error {
+	return &TaskError{Code: "PLP0013", Text: fmt.Sprintf("%s: %s", file, err), Err: err}
 }
 
 // Put hands a unit to the pipeline; it waits while the pipeline is busy. Its error is that of

@@ -1,5 +1,6 @@
-// Package signing makes the services of [pulp.Config.SigningServices]: [OpenPGP] signs in the process
-// with a private key, [Script] has a program of the operator's sign, which may keep the key elsewhere.
+// Package signing makes the services of [pulp.Config.SigningServices], and verifies what others signed:
+// [OpenPGP] signs in the process with a private key; [Script] has a program of the operator's sign,
+// which may keep the key elsewhere; [Keys] verify.
 package signing
 
 import (
@@ -12,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
-	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 
@@ -26,7 +26,8 @@ type openPGP struct {
 }
 
 // OpenPGP makes a service of an armored private key. A key that is protected needs its passphrase,
-// else it is nil. Nothing that the service answers holds the private key.
+// else it is nil. One signature is tried at once: a key that may not sign, or has expired, is an error.
+// Nothing that the service answers holds the private key.
 func OpenPGP(name, privateKey string, passphrase []byte) (pulp.SigningService, error) {
 	keys, err := openpgp.ReadArmoredKeyRing(strings.NewReader(privateKey))
 	if err != nil {
@@ -46,18 +47,6 @@ func OpenPGP(name, privateKey string, passphrase []byte) (pulp.SigningService, e
 	return s, probe(context.Background(), s)
 }
 
-func armored(e *openpgp.Entity) (string, error) {
-	var b bytes.Buffer
-	w, err := armor.Encode(&b, openpgp.PublicKeyType, nil)
-	if err != nil {
-		return "", err
-	}
-	if err := errors.Join(e.Serialize(w), w.Close()); err != nil {
-		return "", err
-	}
-	return b.String() + "\n", nil
-}
-
 // Name is the service's name.
 func (s *openPGP) Name() string { return s.name }
 
@@ -65,9 +54,7 @@ func (s *openPGP) Name() string { return s.name }
 func (s *openPGP) PublicKey() string { return s.public }
 
 // Fingerprint is that of the primary key.
-func (s *openPGP) Fingerprint() string {
-	return strings.ToUpper(fmt.Sprintf("%x", s.entity.PrimaryKey.Fingerprint))
-}
+func (s *openPGP) Fingerprint() string { return fingerprint(s.entity) }
 
 // Sign signs with SHA-512, which all clients of today accept.
 func (s *openPGP) Sign(ctx context.Context, form pulp.SignatureForm, signed io.Writer, text io.Reader) error {
@@ -101,16 +88,16 @@ func (s *openPGP) Sign(ctx context.Context, form pulp.SignatureForm, signed io.W
 // probe has a service sign, and refuses one whose signatures its public key does not verify.
 func probe(ctx context.Context, s pulp.SigningService) error {
 	const text = "probe\n"
-	keys, err := openpgp.ReadArmoredKeyRing(strings.NewReader(s.PublicKey()))
+	keys, err := ReadKeys("its public key", s.PublicKey())
 	if err != nil {
-		return fmt.Errorf("signing service %s: read public key: %w", s.Name(), err)
+		return fmt.Errorf("signing service %s: %w", s.Name(), err)
 	}
 	var sig bytes.Buffer
 	if err := s.Sign(ctx, pulp.DetachedSignature, &sig, strings.NewReader(text)); err != nil {
 		return fmt.Errorf("signing service %s: try it: %w", s.Name(), err)
 	}
-	if _, err := openpgp.CheckArmoredDetachedSignature(keys, strings.NewReader(text), &sig, nil); err != nil {
-		return fmt.Errorf("signing service %s: its signature does not fit its public key: %w", s.Name(), err)
+	if err := keys.Check([]byte(text), sig.Bytes()); err != nil {
+		return fmt.Errorf("signing service %s: try it: %w", s.Name(), err)
 	}
 	return nil
 }

@@ -13,15 +13,16 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ProtonMail/go-crypto/openpgp"
-
 	"github.com/gopulp/pulp"
 )
 
 // A script service runs a program for each signature.
-type script struct{ name, path, public, fingerprint string }
+type script struct {
+	name, path, public, fingerprint string
+	keys                            Keys
+}
 
-// Limits of a program: how long it may run, and how much it may say.
+// Limits of a program: how long it may run, and how many bytes it may say and sign.
 const (
 	scriptTime   = 2 * time.Minute
 	scriptOutput = 64 << 10
@@ -29,24 +30,27 @@ const (
 )
 
 // Script makes a service of a program, given by an absolute path, and the armored public key that
-// verifies what it signs; one signature is tried at once.
+// verifies what it signs; one signature is tried at once. Each signature is verified before it is
+// used: a program that signs something else, or with another key, is an error.
 //
 // The program gets the name of a file as its argument, and PULP_SIGNING_KEY_FINGERPRINT and
 // CORRELATION_ID in its environment. It prints a JSON object: {"file", "signature", "key"} with the
-// name of the file that holds the detached armored signature; and, if it can, "clear_signature" with
+// name of the file that holds the detached signature; and, if it can, "clear_signature" with
 // that of the clear-signed text. Both lie in the directory of the file, which is removed afterwards.
+// It has two minutes, and 64 MiB for a signature. Its standard error is part of the error if it fails,
+// which is for the log, not for clients.
 func Script(ctx context.Context, name, path, publicKey string) (pulp.SigningService, error) {
 	if !filepath.IsAbs(path) {
 		return nil, fmt.Errorf("signing service %s: the script %q: give its absolute path", name, path)
 	}
-	keys, err := openpgp.ReadArmoredKeyRing(strings.NewReader(publicKey))
+	keys, err := ReadKeys("its public key", publicKey)
 	if err != nil {
-		return nil, fmt.Errorf("signing service %s: read public key: %w", name, err)
+		return nil, fmt.Errorf("signing service %s: %w", name, err)
 	}
-	if len(keys) != 1 || keys[0].PrivateKey != nil {
-		return nil, fmt.Errorf("signing service %s: expected one public key, and no private one", name)
+	if len(keys.ring) != 1 {
+		return nil, fmt.Errorf("signing service %s: expected one public key, not %d", name, len(keys.ring))
 	}
-	s := &script{name, path, publicKey, strings.ToUpper(fmt.Sprintf("%x", keys[0].PrimaryKey.Fingerprint))}
+	s := &script{name, path, publicKey, fingerprint(keys.ring[0]), keys}
 	return s, probe(ctx, s)
 }
 
@@ -69,41 +73,30 @@ func (s *script) Sign(ctx context.Context, form pulp.SignatureForm, signed io.Wr
 		return fmt.Errorf("sign: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	file := filepath.Join(dir, "Release")
-	if err := fill(file, text); err != nil {
+	data, err := io.ReadAll(text)
+	if err != nil {
+		return fmt.Errorf("sign: %w", err)
+	}
+	file := filepath.Join(dir, "text")
+	if err := os.WriteFile(file, data, 0o600); err != nil {
 		return fmt.Errorf("sign: %w", err)
 	}
 	out, err := s.run(ctx, file)
 	if err != nil {
 		return err
 	}
-	var said struct {
-		Signature string `json:"signature"`
-		Clear     string `json:"clear_signature"`
-	}
-	if err := json.Unmarshal(out, &said); err != nil {
-		return fmt.Errorf("sign: %s printed no JSON object: %w", s.path, err)
-	}
-	name, field := said.Signature, "signature"
-	if form == pulp.ClearSignature {
-		name, field = said.Clear, "clear_signature"
-	}
-	if name == "" {
-		return fmt.Errorf("sign: %s printed no %q, which is needed here", s.path, field)
-	}
-	return s.read(signed, dir, name)
-}
-
-func fill(file string, text io.Reader) error {
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
+	signature, err := s.signature(form, dir, out)
 	if err != nil {
-		return err
+		return fmt.Errorf("sign: %s: %w", s.path, err)
 	}
-	_, err = io.Copy(f, text)
-	return errors.Join(err, f.Close())
+	if err := s.verify(form, data, signature); err != nil {
+		return fmt.Errorf("sign: %s: %w", s.path, err)
+	}
+	_, err = signed.Write(signature)
+	return err
 }
 
-// run yields what the program printed. What it says on its standard error is for the operator.
+// run yields what the program printed.
 func (s *script) run(ctx context.Context, file string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, scriptTime)
 	defer cancel()
@@ -118,31 +111,54 @@ func (s *script) run(ctx context.Context, file string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// read copies a file that the program wrote. It must lie in the directory that it was given.
-func (s *script) read(w io.Writer, dir, name string) error {
+// signature reads the file that the program says it wrote.
+func (s *script) signature(form pulp.SignatureForm, dir string, out []byte) ([]byte, error) {
+	var said struct {
+		Signature string `json:"signature"`
+		Clear     string `json:"clear_signature"`
+	}
+	if err := json.Unmarshal(out, &said); err != nil {
+		return nil, fmt.Errorf("it printed no JSON object: %w", err)
+	}
+	name, field := said.Signature, "signature"
+	if form == pulp.ClearSignature {
+		name, field = said.Clear, "clear_signature"
+	}
+	if name == "" {
+		return nil, fmt.Errorf("it printed no %q, which is needed here", field)
+	}
+	return read(dir, name)
+}
+
+// read reads a file that the program wrote. It must lie in the directory that it was given.
+func read(dir, name string) ([]byte, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return fmt.Errorf("sign: %w", err)
+		return nil, err
 	}
 	defer root.Close()
 	if filepath.IsAbs(name) {
 		if name, err = filepath.Rel(dir, name); err != nil {
-			return fmt.Errorf("sign: %w", err)
+			return nil, err
 		}
 	}
-	f, err := root.Open(name)
-	if err != nil {
-		return fmt.Errorf("sign: the signature that %s names: %w", s.path, err)
+	info, err := root.Stat(name)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > signedSize {
+		return nil, fmt.Errorf("the signature that it names, %q, is no file of at most %d bytes in its directory", name, signedSize)
 	}
-	defer f.Close()
-	n, err := io.Copy(w, io.LimitReader(f, signedSize))
-	if err == nil && n == 0 {
-		err = fmt.Errorf("%s wrote an empty signature", s.path)
+	return root.ReadFile(name)
+}
+
+// verify looks at a signature as clients will.
+func (s *script) verify(form pulp.SignatureForm, text, signature []byte) error {
+	if form == pulp.DetachedSignature {
+		return s.keys.Check(text, signature)
 	}
-	if err != nil {
-		return fmt.Errorf("sign: %w", err)
+	got, err := s.keys.Open(signature)
+	if err == nil && !bytes.Equal(bytes.TrimRight(got, "\n"), bytes.TrimRight(text, "\n")) {
+		err = errors.New("it signed another text")
 	}
-	return nil
+	return err
 }
 
 // A bounded buffer forgets what is beyond the limit.

@@ -81,8 +81,8 @@ func program(t *testing.T, text string) string {
 	return path
 }
 
+// Tests that write programs and run them are not parallel: a fork of another test would hold the file open.
 func TestAScriptThatSaysWhatPulpsDoSigns(t *testing.T) {
-	t.Parallel()
 	key, err := signing.OpenPGP("a", privateKey(t, ""), nil)
 	require.NoError(t, err)
 	// What a script would have gpg do, done before: it signs nothing but the probe.
@@ -108,7 +108,6 @@ cp `+dir+`/sig "$1.asc" && echo "{\"file\": \"$1\", \"signature\": \"$1.asc\", \
 }
 
 func TestScriptsThatDoNotSignAreRefused(t *testing.T) {
-	t.Parallel()
 	key, err := signing.OpenPGP("a", privateKey(t, ""), nil)
 	require.NoError(t, err)
 	for text, want := range map[string]string{
@@ -117,8 +116,10 @@ func TestScriptsThatDoNotSignAreRefused(t *testing.T) {
 		"echo {}":                                       "signature",
 		`echo '{"signature": "/etc/passwd"}'`:           "signature that",
 		`echo '{"signature": "nothing"}'`:               "nothing",
-		`echo x >s; echo '{"signature": "s"}'`:          "does not fit",
-		`touch s; echo '{"signature": "s"}'`:            "empty",
+		`echo x >s; echo '{"signature": "s"}'`:          "not well signed by its public key",
+		`touch s; echo '{"signature": "s"}'`:            "not well signed",
+		`mkfifo s; echo '{"signature": "s"}'`:           "is no file",
+		`truncate -s 99M s; echo '{"signature": "s"}'`:  "at most 67108864 bytes",
 		`ln -s /etc s; echo '{"signature":"s/passwd"}'`: "signature that",
 	} {
 		_, err := signing.Script(context.Background(), "s", program(t, text), key.PublicKey())
@@ -126,4 +127,66 @@ func TestScriptsThatDoNotSignAreRefused(t *testing.T) {
 	}
 	_, err = signing.Script(context.Background(), "s", "sign.sh", key.PublicKey())
 	require.ErrorContains(t, err, "absolute")
+}
+
+// A program may sign what it was not asked to, or with a key that is not its own any more: that is
+// seen when it signs, not by clients.
+func TestWhatAScriptSignsIsVerified(t *testing.T) {
+	key, err := signing.OpenPGP("a", privateKey(t, ""), nil)
+	require.NoError(t, err)
+	other, err := signing.OpenPGP("b", privateKey(t, ""), nil)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	put := func(name string, s pulp.SigningService, form pulp.SignatureForm, text string) {
+		var b bytes.Buffer
+		require.NoError(t, s.Sign(context.Background(), form, &b, strings.NewReader(text)))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o644))
+	}
+	put("asc", key, pulp.DetachedSignature, "probe\n")
+	put("clear", key, pulp.ClearSignature, "hello\n")
+	s, err := signing.Script(context.Background(), "s", program(t, `cp `+dir+`/* . && echo '{"signature": "asc", "clear_signature": "clear"}'`), key.PublicKey())
+	require.NoError(t, err)
+	var out bytes.Buffer
+	require.NoError(t, s.Sign(context.Background(), pulp.ClearSignature, &out, strings.NewReader("hello\n")))
+	require.Contains(t, out.String(), "hello\n")
+	out.Reset()
+	require.ErrorContains(t, s.Sign(context.Background(), pulp.ClearSignature, &out, strings.NewReader("other\n")), "another text")
+	require.ErrorContains(t, s.Sign(context.Background(), pulp.DetachedSignature, &out, strings.NewReader("other\n")), "not well signed")
+	put("clear", other, pulp.ClearSignature, "hello\n")
+	require.ErrorContains(t, s.Sign(context.Background(), pulp.ClearSignature, &out, strings.NewReader("hello\n")), "not well signed")
+	require.Empty(t, out.String(), "nothing is written of it")
+}
+
+func TestKeysOfSeveralBlocksVerify(t *testing.T) {
+	t.Parallel()
+	one, err := signing.OpenPGP("a", privateKey(t, ""), nil)
+	require.NoError(t, err)
+	two, err := signing.OpenPGP("b", privateKey(t, ""), nil)
+	require.NoError(t, err)
+	keys, err := signing.ReadKeys("keys", one.PublicKey()+two.PublicKey())
+	require.NoError(t, err)
+	for _, s := range []pulp.SigningService{one, two} {
+		var clear, detached bytes.Buffer
+		require.NoError(t, s.Sign(context.Background(), pulp.ClearSignature, &clear, strings.NewReader("a\n")))
+		require.NoError(t, s.Sign(context.Background(), pulp.DetachedSignature, &detached, strings.NewReader("a\n")))
+		text, err := keys.Open(clear.Bytes())
+		require.NoError(t, err)
+		require.Equal(t, "a\n", string(text))
+		require.Equal(t, "a\n", string(signing.Text(clear.Bytes())))
+		require.NoError(t, keys.Check([]byte("a\n"), detached.Bytes()))
+		require.ErrorContains(t, keys.Check([]byte("b\n"), detached.Bytes()), "not well signed by keys")
+		_, err = signing.Keys{}.Open(clear.Bytes())
+		require.Error(t, err, "no key verifies nothing")
+		require.Error(t, signing.Keys{}.Check([]byte("a\n"), detached.Bytes()))
+	}
+	require.Equal(t, "plain", string(signing.Text([]byte("plain"))))
+}
+
+func TestPrivateKeysAreNotTakenForPublicOnes(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{privateKey(t, ""): "private key", privateKey(t, "open sesame"): "private key", "": "no armored data", "x": "no armored data"} {
+		_, err := signing.ReadKeys("gpgkey", text)
+		require.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, "gpgkey")
+	}
 }

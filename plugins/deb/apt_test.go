@@ -21,12 +21,7 @@ type apt struct {
 // newApt makes a client of one source that trusts one key.
 func newApt(t *testing.T, url, dist, component string, key pulp.SigningService) *apt {
 	t.Helper()
-	if _, err := exec.LookPath("apt-get"); err != nil {
-		if os.Getenv("PULP_TEST_TOOLS") == "1" {
-			t.Fatal("apt-get is not here, but PULP_TEST_TOOLS=1 asks for it")
-		}
-		t.Skip("apt-get is not here; PULP_TEST_TOOLS=1 makes this an error")
-	}
+	needs(t, "apt-get")
 	a := &apt{dir: t.TempDir(), work: t.TempDir()}
 	for _, d := range []string{"state/lists/partial", "cache/archives/partial", "etc"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(a.dir, d), 0o755))

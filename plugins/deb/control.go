@@ -2,138 +2,98 @@ package deb
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
-// maxStanza bounds a paragraph of metadata, in bytes: the largest of Debian's own have some 100 kB.
-const maxStanza = 1 << 20
+// Limits of a paragraph. The largest of Debian's own have some 100 kB and 40 fields.
+const (
+	maxStanza = 1 << 20 // bytes
+	maxFields = 500
+)
 
-// A stanza is a paragraph of fields, in their order. Names are compared without case.
-type stanza []field
-
-type field struct{ name, value string }
-
-// value is that of a field; empty if there is none.
-func (s stanza) value(name string) string {
-	for _, f := range s {
-		if strings.EqualFold(f.name, name) {
-			return f.value
-		}
-	}
-	return ""
+// A stanza is a paragraph of fields.
+type stanza struct {
+	fields map[string]string // by name, as JSON has them: pre_depends
+	text   string            // as it is written, without ownFields and the empty line after it
 }
 
-// text is the stanza as it is written, without some of its fields and without the empty line after it.
-func (s stanza) text(without ...string) string {
-	var b strings.Builder
-next:
-	for _, f := range s {
-		for _, name := range without {
-			if strings.EqualFold(name, f.name) {
-				continue next
-			}
-		}
-		b.WriteString(f.name + ":")
-		if f.value != "" && f.value[0] != '\n' {
-			b.WriteByte(' ')
-		}
-		b.WriteString(f.value + "\n")
-	}
-	return b.String()
-}
+// ownFields of an index are those of the file, not of the package.
+var ownFields = []string{"filename", "size", "md5sum", "sha1", "sha256", "sha512"}
 
-// readStanzas yields the paragraphs of a control file, up to the first bad one. The error names its line.
+// readStanzas yields the paragraphs of a control file up to the first bad one. The error says which.
 func readStanzas(r io.Reader) iter.Seq2[stanza, error] {
 	return func(yield func(stanza, error) bool) {
-		in := bufio.NewScanner(r)
-		in.Buffer(make([]byte, 0, 64<<10), maxStanza)
-		var s stanza
-		size, n := 0, 1
-		for ; in.Scan(); n++ {
-			line := strings.TrimRight(in.Text(), " \t\r")
-			if size += len(line); size > maxStanza {
-				yield(nil, fmt.Errorf("line %d: the paragraph is longer than %d bytes", n, maxStanza))
+		in, n := bufio.NewScanner(r), 1
+		in.Buffer(nil, maxStanza)
+		in.Split(paragraphs)
+		for ; in.Scan() && in.Err() == nil; n++ {
+			s, err := parseStanza(in.Text())
+			if err != nil {
+				yield(s, fmt.Errorf("paragraph %d: %w", n, err))
 				return
 			}
-			if line == "" {
-				if len(s) > 0 && !yield(s, nil) {
-					return
-				}
-				s, size = nil, 0
-				continue
-			}
-			var err error
-			if s, err = s.add(line); err != nil {
-				yield(nil, fmt.Errorf("line %d: %w", n, err))
+			if len(s.fields) > 0 && !yield(s, nil) {
 				return
 			}
 		}
-		switch err := in.Err(); {
-		case errors.Is(err, bufio.ErrTooLong):
-			yield(nil, fmt.Errorf("line %d: it is longer than %d bytes", n, maxStanza))
-		case err != nil:
-			yield(nil, fmt.Errorf("line %d: %w", n, err))
-		case len(s) > 0:
-			yield(s, nil)
+		err := in.Err()
+		if errors.Is(err, bufio.ErrTooLong) {
+			err = fmt.Errorf("it is longer than %d bytes", maxStanza)
 		}
-	}
-}
-
-var fieldName = regexp.MustCompile(`^[!"$-,.-9;-~][!-9;-~]{0,99}$`)
-
-// add takes a line in: a field, more of the last one, or a comment.
-func (s stanza) add(line string) (stanza, error) {
-	if !utf8.ValidString(line) || strings.ContainsAny(line, "\x00\r") {
-		return nil, errors.New("it is no UTF-8 text")
-	}
-	switch line[0] {
-	case '#':
-		return s, nil
-	case ' ', '\t':
-		if len(s) == 0 {
-			return nil, errors.New("it continues a field, but there is none")
-		}
-		s[len(s)-1].value += "\n" + line
-		return s, nil
-	}
-	name, value, ok := strings.Cut(line, ":")
-	if !ok || !fieldName.MatchString(name) {
-		return nil, fmt.Errorf("%.60q is no field", line)
-	}
-	if s.has(name) {
-		return nil, fmt.Errorf("the field %s is there twice", name)
-	}
-	return append(s, field{name, strings.TrimSpace(value)}), nil
-}
-
-func (s stanza) has(name string) bool {
-	for _, f := range s {
-		if strings.EqualFold(f.name, name) {
-			return true
-		}
-	}
-	return false
-}
-
-// oneStanza reads a file that is a single paragraph.
-func oneStanza(r io.Reader) (out stanza, err error) {
-	for s, err := range readStanzas(r) {
 		if err != nil {
-			return nil, err
+			yield(stanza{}, fmt.Errorf("paragraph %d: %w", n, err))
 		}
-		if out != nil {
-			return nil, errors.New("there is more than one paragraph")
+	}
+}
+
+// paragraphs is a [bufio.SplitFunc] for what stands between empty lines.
+func paragraphs(data []byte, end bool) (advance int, token []byte, err error) {
+	if at := bytes.Index(data, []byte("\n\n")); at >= 0 {
+		return at + 2, data[:at], nil
+	}
+	if end && len(data) > 0 {
+		return len(data), data, nil
+	}
+	return 0, nil, nil
+}
+
+var (
+	fieldName = regexp.MustCompile(`^[!"$-,.-9;-~][!-9;-~]{0,99}$`)
+	blankLine = regexp.MustCompile(`(?m)^[ \t]+$`) // to some readers it ends a paragraph
+)
+
+// parseStanza reads the only paragraph of a text. Names of fields are compared without case.
+func parseStanza(text string) (stanza, error) {
+	if !utf8.ValidString(text) || strings.ContainsAny(text, "\x00\r") || blankLine.MatchString(text) {
+		return stanza{}, errors.New("it is no UTF-8 text, or has lines of nothing but blanks, or lines that end with CR")
+	}
+	s, kept := stanza{fields: map[string]string{}}, strings.Builder{}
+	for text = strings.Trim(text, "\n"); text != ""; {
+		end := 0 // of the field, whose other lines begin with a blank
+		for end < len(text) && (text[end] != '\n' || text[end+1] == ' ' || text[end+1] == '\t') {
+			end++
 		}
-		out = s
+		name, value, ok := strings.Cut(text[:end], ":")
+		if !ok || !fieldName.MatchString(name) {
+			return stanza{}, fmt.Errorf("there is an empty line, or one that is no field: %.60q", name)
+		}
+		key := strings.ReplaceAll(strings.ToLower(name), "-", "_")
+		if _, twice := s.fields[key]; twice || len(s.fields) == maxFields {
+			return stanza{}, fmt.Errorf("the field %s is there twice, or after %d others", name, maxFields)
+		}
+		if s.fields[key] = strings.TrimLeft(value, " \t"); !slices.Contains(ownFields, key) {
+			kept.WriteString(text[:end] + "\n")
+		}
+		text = text[min(end+1, len(text)):]
 	}
-	if out == nil {
-		return nil, errors.New("it is empty")
-	}
-	return out, nil
+	s.text = kept.String()
+	return s, nil
 }

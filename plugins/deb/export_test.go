@@ -1,6 +1,9 @@
 package deb
 
-import "io"
+import (
+	"io"
+	"time"
+)
 
 // ReadStanzas reads all paragraphs up to the first bad one, and writes them again.
 func ReadStanzas(r io.Reader) (out []string, err error) {
@@ -8,7 +11,7 @@ func ReadStanzas(r io.Reader) (out []string, err error) {
 		if err != nil {
 			return out, err
 		}
-		out = append(out, s.text())
+		out = append(out, s.text)
 	}
 	return out, nil
 }
@@ -21,4 +24,17 @@ func Inspect(r io.Reader) (*Package, error) {
 	}
 	p := &Package{}
 	return p, p.describe(s)
+}
+
+// Vouched are the paths and sizes that a Release file of the distribution "stable" vouches for at a time.
+func Vouched(data []byte, now time.Time) (map[string]int64, error) {
+	r, err := parseRelease("stable", data, now)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]int64{}
+	for _, f := range r.files {
+		out[f.Path] = f.Size
+	}
+	return out, nil
 }

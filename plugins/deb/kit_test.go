@@ -5,7 +5,10 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -21,6 +24,16 @@ import (
 )
 
 type object = pulptest.Object
+
+// needs skips a test whose program is not here.
+func needs(t testing.TB, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil && os.Getenv("PULP_TEST_TOOLS") == "1" {
+		t.Fatalf("%s is not here, but PULP_TEST_TOOLS=1 asks for it", program)
+	} else if err != nil {
+		t.Skipf("%s is not here; PULP_TEST_TOOLS=1 makes this an error", program)
+	}
+}
 
 // newService makes a signing service with a key of its own.
 func newService(t testing.TB, name string) pulp.SigningService {
@@ -62,15 +75,20 @@ func build(t testing.TB, name, version, arch string, more ...string) []byte {
 
 func archive(t testing.TB, name, text string) []byte {
 	t.Helper()
+	b, err := tarOf(name, text)
+	require.NoError(t, err)
+	return b
+}
+
+// tarOf is a tar.gz of one file.
+func tarOf(name, text string) ([]byte, error) {
 	var b bytes.Buffer
 	zip := gzip.NewWriter(&b)
 	w := tar.NewWriter(zip)
-	require.NoError(t, w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(text))}))
-	_, err := w.Write([]byte(text))
-	require.NoError(t, err)
-	require.NoError(t, w.Close())
-	require.NoError(t, zip.Close())
-	return b.Bytes()
+	err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(text))})
+	_, fault := w.Write([]byte(text))
+	err = errors.Join(err, fault, w.Close(), zip.Close())
+	return b.Bytes(), err
 }
 
 // pack makes the outer archive.

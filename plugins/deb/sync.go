@@ -1,21 +1,20 @@
 package deb
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
+	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/ProtonMail/go-crypto/openpgp"
-
 	"github.com/gopulp/pulp"
+	"github.com/gopulp/pulp/signing"
+	"github.com/gopulp/pulp/unpack"
 )
 
 // SyncArgs is the body of a request to sync.
@@ -24,234 +23,190 @@ type SyncArgs struct {
 	Optimize bool `json:"optimize" pulp:"writeonly" default:"true" doc:"Whether or not to optimize sync."`
 }
 
+// attempts are made at a distribution that changes meanwhile.
+const attempts = 3
+
 // A syncing is one sync of a remote.
 type syncing struct {
 	*pulp.Sync
-	root   string // the URL of a file beside dists
+	root   string // the URL of the directory that holds dists
 	remote *Remote
-	keys   openpgp.EntityList // nil: signatures do not matter
-	seen   map[[32]byte]bool
+	keys   signing.Keys // if the remote has a gpgkey
 }
 
-// An index is a verified file that lists packages of a component.
-type index struct {
-	file                    *pulp.File
-	name, ending, component string
-	limit                   int64
+// check finds what is wrong before the first sync does.
+func (m *Remote) check() error {
+	errs := pulp.FieldErrors{}
+	if strings.TrimSpace(m.Distributions) == "" {
+		errs.Add("distributions", "This field may not be blank.")
+	}
+	for name, value := range map[string]*string{"distributions": &m.Distributions, "components": m.Components, "architectures": m.Architectures} {
+		for _, word := range strings.Fields(*cmp.Or(value, new(string))) {
+			if !goodPath(word) {
+				errs.Add(name, wantPath, word)
+			}
+		}
+	}
+	if m.GPGKey != nil {
+		if _, err := signing.ReadKeys("gpgkey", *m.GPGKey); err != nil {
+			errs.Add("gpgkey", "Enter armored OpenPGP public keys (%s).", err)
+		}
+	}
+	return errs.OrNil()
 }
-
-const (
-	maxRelease = 64 << 20 // bytes
-	attempts   = 3        // at a distribution that changes meanwhile
-)
-
-// errChanged says that a file is not the one that Release names.
-var errChanged = errors.New("the repository changed, or is damaged")
 
 // sync reads the remote's distributions one by one and puts each of their packages. All metadata of a
 // distribution is here and verified before the first of its packages is put.
-func sync(ctx context.Context, s *pulp.Sync, _ *pulp.Repository[Repository], remote *pulp.Remote[Remote], args SyncArgs) error {
-	y := &syncing{Sync: s, root: strings.TrimSuffix(remote.URL, "/") + "/", remote: &remote.Detail, seen: map[[32]byte]bool{}}
-	if remote.Detail.GPGKey != nil {
-		var err error
-		if y.keys, err = openpgp.ReadArmoredKeyRing(strings.NewReader(*remote.Detail.GPGKey)); err != nil {
-			return refuse("gpgkey of the remote", err)
-		}
-	}
-	settings, err := json.Marshal(remote.Detail)
-	if err != nil {
-		return err
-	}
-	state := sha256.New()
-	state.Write(settings)
-	all := strings.Fields(remote.Detail.Distributions)
-	found := make([]*release, len(all))
-	for i, dist := range all {
-		var digest string
-		if found[i], digest, err = y.release(ctx, dist); err != nil {
+func sync(ctx context.Context, s *pulp.Sync, _ *pulp.Repository[Repository], remote *pulp.Remote[Remote], args SyncArgs) (err error) {
+	y := &syncing{Sync: s, root: strings.TrimSuffix(remote.URL, "/") + "/", remote: &remote.Detail}
+	if key := remote.Detail.GPGKey; key != nil {
+		if y.keys, err = signing.ReadKeys("the remote's gpgkey", *key); err != nil {
 			return err
 		}
-		fmt.Fprintf(state, "%s %s\n", dist, digest)
+	}
+	state := sha256.New()
+	if err := json.NewEncoder(state).Encode(remote.Detail); err != nil {
+		return err
+	}
+	var found []*release
+	for _, dist := range strings.Fields(remote.Detail.Distributions) {
+		r, err := y.release(ctx, dist)
+		if err != nil {
+			return err
+		}
+		found = append(found, r)
+		state.Write(r.digest[:])
 	}
 	if args.Optimize {
 		if same, err := s.Unchanged(ctx, remote.URL, hex.EncodeToString(state.Sum(nil))); err != nil || same {
 			return err
 		}
 	}
-	for i, dist := range all {
-		if err := y.distribution(ctx, dist, found[i]); err != nil {
+	for _, r := range found {
+		if err := y.distribution(ctx, r); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// refuse makes the failure of the task of what is wrong with a file.
-func refuse(name string, err error) error {
-	return &pulp.TaskError{Code: "PLP0013", Text: fmt.Sprintf("%s: %s", name, err), Err: err}
-}
-
-// get downloads a file of metadata and reads it whole.
-func (y *syncing) get(ctx context.Context, path string) ([]byte, error) {
-	url, err := y.Resolve(y.root, path)
-	if err != nil {
-		return nil, err
-	}
-	f, err := y.Get(ctx, url)
-	if err != nil {
-		return nil, err
-	}
-	if f.Size > maxRelease {
-		return nil, fmt.Errorf("it has %d bytes; at most %d are allowed", f.Size, maxRelease)
-	}
-	return io.ReadAll(f)
-}
-
 // release gets and verifies InRelease, or Release where there is no InRelease.
-func (y *syncing) release(ctx context.Context, dist string) (*release, string, error) {
+func (y *syncing) release(ctx context.Context, dist string) (r *release, err error) {
 	name := "dists/" + dist + "/InRelease"
-	data, err := y.get(ctx, name)
+	data, first := y.Read(ctx, y.root, name, maxRelease)
+	switch {
+	case first != nil:
+		name = "dists/" + dist + "/Release"
+		if data, err = y.detached(ctx, name); err != nil {
+			err = fmt.Errorf("%w (and InRelease: %v)", err, first)
+		}
+	case y.remote.GPGKey != nil:
+		data, err = y.keys.Open(data)
+	default:
+		data = signing.Text(data)
+	}
 	if err == nil {
-		data, err = openSigned(data, y.keys)
-	} else if without, other := y.detached(ctx, dist); other == nil {
-		name, data, err = "dists/"+dist+"/Release", without, nil
-	} else {
-		err = errors.Join(err, other)
+		r, err = parseRelease(dist, data, time.Now())
 	}
 	if err != nil {
-		return nil, "", refuse(name, err)
+		return nil, pulp.BadMetadata(name, err)
 	}
-	r, err := parseRelease(data, time.Now())
-	if err != nil {
-		return nil, "", refuse(name, err)
-	}
-	sum := sha256.Sum256(data)
-	return r, hex.EncodeToString(sum[:]), nil
+	return r, nil
 }
 
 // detached gets Release, and verifies it by Release.gpg if signatures matter.
-func (y *syncing) detached(ctx context.Context, dist string) ([]byte, error) {
-	data, err := y.get(ctx, "dists/"+dist+"/Release")
-	if err != nil || y.keys == nil {
+func (y *syncing) detached(ctx context.Context, name string) ([]byte, error) {
+	data, err := y.Read(ctx, y.root, name, maxRelease)
+	if err != nil || y.remote.GPGKey == nil {
 		return data, err
 	}
-	signature, err := y.get(ctx, "dists/"+dist+"/Release.gpg")
+	signature, err := y.Read(ctx, y.root, name+".gpg", maxRelease)
 	if err != nil {
 		return nil, fmt.Errorf("it is not signed, and the remote has a gpgkey: %w", err)
 	}
-	return data, checkDetached(data, signature, y.keys)
+	return data, y.keys.Check(data, signature)
 }
 
-// distribution puts all of a distribution. If what it says and what there is do not match, as
-// while it is being updated, it is read again.
-func (y *syncing) distribution(ctx context.Context, dist string, r *release) error {
-	found, err := y.indexes(ctx, dist, r)
-	for i := 1; errors.Is(err, errChanged) && i < attempts; i++ {
-		if r, _, err = y.release(ctx, dist); err == nil {
-			found, err = y.indexes(ctx, dist, r)
+// distribution puts all of a distribution. If its indexes are not to be had as Release says, and
+// Release says something else by now, it was being updated and is read again.
+func (y *syncing) distribution(ctx context.Context, r *release) error {
+	found, err := y.indexes(ctx, r)
+	for i := 1; err != nil && i < attempts; i++ {
+		again, fault := y.release(ctx, r.dist)
+		if fault != nil || again.digest == r.digest {
+			break
 		}
+		r = again
+		found, err = y.indexes(ctx, r)
 	}
 	if err != nil {
 		return err
 	}
-	said := Release{Distribution: dist, Codename: r.value("Codename"), Suite: r.value("Suite"), Origin: r.value("Origin"), Label: r.value("Label")}
+	said := Release{r.dist, r.fields["codename"], r.fields["suite"], r.fields["origin"], r.fields["label"]}
 	if err := y.Put(ctx, releases.Unit(said)); err != nil {
 		return err
 	}
 	for _, x := range found {
-		if err := y.putAll(ctx, dist, x); err != nil {
+		if err := y.putAll(ctx, r.dist, x); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// indexes gets all indexes of the chosen components and architectures.
-func (y *syncing) indexes(ctx context.Context, dist string, r *release) (out []index, err error) {
-	components, err := r.chosen(y.remote.Components, "Components")
-	if err != nil {
-		return nil, refuse("dists/"+dist+"/Release", err)
+// indexes gets all indexes of the chosen components and architectures. What the remote asks for by name
+// must be there.
+func (y *syncing) indexes(ctx context.Context, r *release) (out []index, err error) {
+	m, fail := y.remote, func(format string, args ...any) error {
+		return pulp.BadMetadata("dists/"+r.dist+"/Release", fmt.Errorf(format, args...))
 	}
-	architectures, err := r.chosen(y.remote.Architectures, "Architectures", "all")
-	if err != nil {
-		return nil, refuse("dists/"+dist+"/Release", err)
-	}
-	if !slices.Contains(architectures, "all") {
-		architectures = append(slices.Clone(architectures), "all")
-	}
-	for _, component := range components {
-		for _, arch := range architectures {
-			path, ending, ok := r.index(component, arch)
-			if !ok && (arch == "all" || y.remote.Architectures == nil || y.remote.IgnoreMissing) {
-				continue
+	architectures := append(strings.Fields(*cmp.Or(m.Architectures, new(r.fields["architectures"]))), "all")
+	for _, component := range strings.Fields(*cmp.Or(m.Components, new(r.fields["components"]))) {
+		if !goodPath(component) {
+			return nil, fail("the field Components has a word that is not allowed: %.60q", component)
+		}
+		before := len(out)
+		for _, arch := range slices.Compact(slices.Sorted(slices.Values(architectures))) {
+			x, ok := r.index(component, arch)
+			if !ok && m.Architectures != nil && arch != "all" && !m.IgnoreMissing {
+				return nil, fail("there is no index for %q of architectures and %q of components; ignore_missing_package_indices passes that over", arch, component)
 			}
 			if !ok {
-				return nil, refuse("dists/"+dist+"/Release", fmt.Errorf("it names no index of packages for the component %s and the architecture %s", component, arch))
+				continue
 			}
-			f, err := y.index(ctx, dist, r, path, ending)
-			if err != nil {
-				return nil, err
+			paths := []string{x.Path}
+			if strings.EqualFold(r.fields["acquire_by_hash"], "yes") {
+				paths = []string{path.Dir(x.Path) + "/by-hash/SHA256/" + x.SHA256, x.Path}
 			}
-			f.component = component
-			out = append(out, f)
+			if x.file, err = y.Fetch(ctx, y.root, x.Remotely, paths...); err != nil {
+				return nil, pulp.BadMetadata(x.Path, fmt.Errorf("it is not to be had as Release says: %w", err))
+			}
+			out = append(out, x)
+		}
+		if len(out) == before && m.Components != nil && !m.IgnoreMissing {
+			return nil, fail("there is no index for %q of components; ignore_missing_package_indices passes that over", component)
 		}
 	}
 	return out, nil
 }
 
-// index gets an index, under its digest where that is offered.
-func (y *syncing) index(ctx context.Context, dist string, r *release, path, ending string) (index, error) {
-	want := r.files[path+ending]
-	out := index{name: "dists/" + dist + "/" + path + ending, ending: ending, limit: maxIndex}
-	if plain, ok := r.files[path]; ok {
-		out.limit = min(out.limit, plain.size)
-	}
-	names := []string{out.name}
-	if r.byHash {
-		names = []string{out.name[:strings.LastIndexByte(out.name, '/')] + "/by-hash/SHA256/" + want.sha256, out.name}
-	}
-	var errs []error
-	for _, name := range names {
-		url, err := y.Resolve(y.root, name)
-		if err != nil {
-			return out, err
-		}
-		f, err := y.Get(ctx, url)
-		if err == nil && (f.SHA256 != want.sha256 || f.Size != want.size) {
-			err = refuse(name, fmt.Errorf("its size or sha256 is not what Release says: %w", errChanged))
-		}
-		if err == nil {
-			out.file = f
-			return out, nil
-		}
-		errs = append(errs, err)
-	}
-	return out, errs[len(errs)-1]
-}
-
 // putAll puts the packages of an index.
 func (y *syncing) putAll(ctx context.Context, dist string, x index) error {
-	plain, err := decompress(x.file, x.ending, x.limit)
+	plain, err := unpack.NewReader(x.file, x.ending, x.limit)
 	if err != nil {
-		return refuse(x.name, err)
+		return pulp.BadMetadata(x.Path, err)
 	}
-	done := y.Progress("sync.parsing.metadata", "Parsing "+x.name, 0)
+	done := y.Progress("sync.parsing.metadata", "Parsing "+x.Path, 0)
 	for s, err := range readStanzas(plain) {
 		if err != nil {
-			return refuse(x.name, err)
+			return pulp.BadMetadata(x.Path, err)
 		}
 		p, file, err := y.entry(s)
 		if err != nil {
-			return refuse(x.name, fmt.Errorf("package %.60q: %w", s.value("Package"), err))
+			return pulp.BadMetadata(x.Path, fmt.Errorf("package %.60q: %w", s.fields["package"], err))
 		}
-		units := []*pulp.Unit{packages.Unit(*p, file), p.in(dist, x.component)}
-		for i, mark := range []string{p.SHA256 + p.RelativePath, p.SHA256 + "\n" + dist + "\n" + x.component} {
-			sum := sha256.Sum256([]byte(mark))
-			if y.seen[sum] {
-				continue // packages for all architectures are in several indexes
-			}
-			y.seen[sum] = true
-			if err := y.Put(ctx, units[i]); err != nil {
+		for _, u := range []*pulp.Unit{packages.Unit(*p, file), p.in(dist, x.component)} {
+			if err := y.Put(ctx, u); err != nil {
 				return err
 			}
 		}
@@ -262,19 +217,17 @@ func (y *syncing) putAll(ctx context.Context, dist string, x index) error {
 
 // entry makes a package and its file of a paragraph of an index.
 func (y *syncing) entry(s stanza) (*Package, pulp.Remotely, error) {
-	p := &Package{SHA256: strings.ToLower(s.value("SHA256")), RelativePath: strings.TrimPrefix(s.value("Filename"), "./")}
+	f, err := pulp.ParseRemotely(strings.TrimPrefix(s.fields["filename"], "./"), s.fields["sha256"], s.fields["size"])
+	if err != nil {
+		return nil, f, fmt.Errorf("the fields Filename, SHA256 and Size: %w", err)
+	}
+	if strings.HasPrefix(f.Path, "dists/") {
+		return nil, f, fmt.Errorf("the field Filename: %q is a place of metadata", f.Path)
+	}
+	p := &Package{SHA256: f.SHA256, RelativePath: f.Path}
 	if err := p.describe(s); err != nil {
-		return nil, pulp.Remotely{}, err
+		return nil, f, err
 	}
-	size, err := strconv.ParseUint(s.value("Size"), 10, 63)
-	switch {
-	case err != nil:
-		return nil, pulp.Remotely{}, fmt.Errorf("the field Size is missing or no number: %.60q", s.value("Size"))
-	case !isSHA256(p.SHA256):
-		return nil, pulp.Remotely{}, fmt.Errorf("the field SHA256 is missing or no digest: %.80q", p.SHA256)
-	case !pulp.ValidPath(p.RelativePath) || strings.HasPrefix(p.RelativePath, "dists/"):
-		return nil, pulp.Remotely{}, fmt.Errorf("the field Filename is no path below the repository: %.80q", p.RelativePath)
-	}
-	url, err := y.Resolve(y.root, p.RelativePath)
-	return p, pulp.Remotely{URL: url, SHA256: p.SHA256, Size: int64(size)}, err
+	f.URL, err = y.Resolve(y.root, f.Path)
+	return p, f, err
 }

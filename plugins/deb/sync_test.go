@@ -16,7 +16,6 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
-	"github.com/ulikunitz/xz"
 
 	"github.com/gopulp/pulp"
 	"github.com/gopulp/pulp/pulptest"
@@ -59,22 +58,17 @@ func compress(t *testing.T, ending, text string) string {
 		w := gzip.NewWriter(&b)
 		_, _ = w.Write([]byte(text))
 		require.NoError(t, w.Close())
-	case ".xz":
-		w, err := xz.NewWriter(&b)
-		require.NoError(t, err)
-		_, _ = w.Write([]byte(text))
-		require.NoError(t, w.Close())
 	case ".zst":
 		w, err := zstd.NewWriter(&b)
 		require.NoError(t, err)
 		_, _ = w.Write([]byte(text))
 		require.NoError(t, w.Close())
-	case ".bz2":
-		cmd := exec.Command("bzip2", "-c")
+	case ".bz2", ".xz":
+		name := map[string]string{".bz2": "bzip2", ".xz": "xz"}[ending]
+		needs(t, name)
+		cmd := exec.Command(name, "-c")
 		cmd.Stdin, cmd.Stdout = strings.NewReader(text), &b
-		if err := cmd.Run(); err != nil {
-			t.Skip("bzip2 is not here:", err)
-		}
+		require.NoError(t, cmd.Run())
 	}
 	return b.String()
 }
@@ -119,6 +113,14 @@ func (s *source) refuses(t *testing.T, app *pulptest.App, settings object) strin
 	return why
 }
 
+func manyFields() string {
+	var b strings.Builder
+	for i := range 501 {
+		fmt.Fprintf(&b, "X-%d: y\n", i)
+	}
+	return b.String()
+}
+
 func TestSyncReadsEveryCompression(t *testing.T) {
 	t.Parallel()
 	app, _ := newApp(t)
@@ -159,7 +161,7 @@ func TestSyncRefusesReleasesThatAreNotToBeTrusted(t *testing.T) {
 	key, other := newService(t, "up"), newService(t, "other")
 	good := newSource(t, key, ".gz").release()
 	for name, c := range map[string]struct{ text, want string }{
-		"unsigned":         {good, "not signed"},
+		"unsigned":         {good, "not signed, but must be by the remote's gpgkey"},
 		"wrongly signed":   {signed(t, other, pulp.ClearSignature, good), "gpgkey"},
 		"changed":          {strings.Replace(signed(t, key, pulp.ClearSignature, good), "fine", "evil", 1), "gpgkey"},
 		"text before":      {"Suite: evil\n" + signed(t, key, pulp.ClearSignature, good), "before"},
@@ -169,8 +171,9 @@ func TestSyncRefusesReleasesThatAreNotToBeTrusted(t *testing.T) {
 		"not a date":       {signed(t, key, pulp.ClearSignature, "Valid-Until: soon\n"+good), "Valid-Until"},
 		"traversal":        {signed(t, key, pulp.ClearSignature, good+" "+strings.Repeat("ab", 32)+" 1 ../../etc/passwd\n"), "path"},
 		"components leave": {signed(t, key, pulp.ClearSignature, strings.Replace(good, "main contrib", "../main", 1)), "Components"},
-		"giant field":      {signed(t, key, pulp.ClearSignature, "X: "+strings.Repeat("x", 2<<20)+"\n"+good), "longer"},
-		"empty":            {signed(t, key, pulp.ClearSignature, ""), "empty"},
+		"giant":            {signed(t, key, pulp.ClearSignature, "X: "+strings.Repeat("x", 17<<20)+"\n"+good), "accepted"},
+		"many fields":      {signed(t, key, pulp.ClearSignature, manyFields()+good), "after 500 others"},
+		"empty":            {signed(t, key, pulp.ClearSignature, ""), "no field SHA256"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSource(t, key, ".gz")
@@ -195,6 +198,8 @@ func TestSyncRefusesHostileIndexes(t *testing.T) {
 		"no digest":       {strings.Replace(good, "SHA256:", "SHA255:", 1), "SHA256"},
 		"negative size":   {strings.Replace(good, "Size: ", "Size: -", 1), "Size"},
 		"name of a path":  {strings.Replace(good, "Package: hello", "Package: ../hello", 1), "Package"},
+		"many fields":     {manyFields() + good, "after 500 others"},
+		"blank line":      {strings.Replace(good, "Description: d", "Description: d\n \n e", 1), "blanks"},
 		"field twice":     {"Package: a\n" + good, "twice"},
 		"giant line":      {"X: " + strings.Repeat("x", 2<<20) + "\n" + good, "longer"},
 		"giant paragraph": {"X: a\n" + strings.Repeat(" "+strings.Repeat("y", 1000)+"\n", 1100) + good, "longer"},
@@ -217,7 +222,7 @@ func TestSyncRefusesAnIndexThatUnpacksToMoreThanReleaseSays(t *testing.T) {
 	s.files["main/binary-amd64/Packages.gz"] = compress(t, ".gz", strings.Repeat("\n", 64<<20))
 	s.files["main/binary-amd64/Packages"] = "small"
 	s.sign(t)
-	require.Contains(t, s.refuses(t, app, nil), "more bytes")
+	require.Contains(t, s.refuses(t, app, nil), "more than the 5 bytes")
 }
 
 func TestSyncFiltersMustExist(t *testing.T) {
@@ -242,12 +247,56 @@ func TestSyncFollowsAChangeMeanwhileOrFailsClearly(t *testing.T) {
 	s.sign(t)
 	stale := []byte(signed(t, s.key, pulp.ClearSignature, old))
 	s.Answer("dists/stable/InRelease", func(w http.ResponseWriter, _ *http.Request, _ []byte) { _, _ = w.Write(stale) })
-	require.Contains(t, s.refuses(t, app, nil), "not what Release says")
-	require.Equal(t, 3, s.Hits("dists/stable/InRelease"))
+	require.Contains(t, s.refuses(t, app, object{"max_retries": 0}), "not to be had as Release says")
+	require.Equal(t, 2, s.Hits("dists/stable/InRelease"), "Release says the same still: nothing is being updated")
+	s.Answer("dists/stable/InRelease", pulptest.First(1, func(w http.ResponseWriter, _ *http.Request, _ []byte) { _, _ = w.Write(stale) }))
+	repo, body := s.start(t, app, object{"max_retries": 0})
+	app.Completes(t, repo.Href()+"sync/", body)
+	require.Equal(t, "new", app.List(t, "content/deb/packages/")[0].Text("description"))
+}
+
+func TestSyncFollowsAnIndexThatIsGoneMeanwhile(t *testing.T) {
+	t.Parallel()
+	app, _ := newApp(t)
+	s := newSource(t, newService(t, "up"), ".gz")
+	stale := []byte(signed(t, s.key, pulp.ClearSignature, s.release()))
+	s.files["main/binary-amd64/Packages.zst"] = compress(t, ".zst", entry(build(t, "hello", "1.0", "amd64"), helloPath))
+	delete(s.files, "main/binary-amd64/Packages.gz")
+	s.Remove("dists/stable/main/binary-amd64/Packages.gz")
+	s.sign(t)
 	s.Answer("dists/stable/InRelease", pulptest.First(1, func(w http.ResponseWriter, _ *http.Request, _ []byte) { _, _ = w.Write(stale) }))
 	repo, body := s.start(t, app, nil)
 	app.Completes(t, repo.Href()+"sync/", body)
-	require.Equal(t, "new", app.List(t, "content/deb/packages/")[0].Text("description"))
+	require.Len(t, app.List(t, "content/deb/packages/"), 1)
+}
+
+// What a remote without a key says of a file is not believed of the same file from another remote.
+func TestWhatOneRemoteSaysIsNotTakenForWhatAnotherSays(t *testing.T) {
+	t.Parallel()
+	app, _ := newApp(t)
+	evil, good := newSource(t, newService(t, "evil"), ".gz"), newSource(t, newService(t, "up"), ".gz")
+	evil.files["main/binary-amd64/Packages.gz"] = compress(t, ".gz", strings.Replace(entry(build(t, "hello", "1.0", "amd64"), helloPath), "X-Odd: kept", "Depends: evil", 1))
+	evil.sign(t)
+	for _, s := range []*source{evil, good} {
+		repo, body := s.start(t, app, nil)
+		app.Completes(t, repo.Href()+"sync/", body)
+		if s == good {
+			got := app.List(t, "content/deb/packages/", "repository_version="+app.Get(t, repo.Href()).Text("latest_version_href"))
+			require.Len(t, got, 1)
+			require.Empty(t, got[0].Text("depends"))
+		}
+	}
+}
+
+func TestBuildsThatDifferUnderOneVersionAreRefused(t *testing.T) {
+	t.Parallel()
+	app, _ := newApp(t)
+	s := newSource(t, newService(t, "up"), ".gz")
+	other := build(t, "hello", "1.0", "amd64", "X-Other: yes\n")
+	s.Put("pool/other.deb", string(other))
+	s.files["contrib/binary-amd64/Packages"] = entry(other, "pool/other.deb")
+	s.sign(t)
+	require.Contains(t, s.refuses(t, app, nil), "same natural key")
 }
 
 func TestSyncRefusesAPackageOfAnotherDigest(t *testing.T) {

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"compress/gzip"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gopulp/pulp"
 	"github.com/gopulp/pulp/plugins/deb"
 	"github.com/gopulp/pulp/pulptest"
 )
@@ -46,14 +49,18 @@ func TestHostilePackagesAreRefused(t *testing.T) {
 	}{
 		"empty":        {nil, "ar archive"},
 		"text":         {[]byte("hello"), "ar archive"},
-		"cut off":      {good[:100], ""},
-		"bomb":         {pack(archive(t, "./control", "X: "+strings.Repeat("x", 30<<20)), nil), "at most"},
-		"no control":   {pack(archive(t, "./other", "Package: a"), nil), "no file named control"},
+		"cut off":      {good[:100], "the file ends"},
+		"cut off late": {good[:len(good)-60], "cut off in data.tar.gz"},
+		"no data":      {good[:bytes.Index(good, []byte("data.tar"))], "data.tar is not where it must be: the file ends"},
+		"other order":  {bytes.Replace(good, []byte("debian-binary "), []byte("data.tar      "), 1), "debian-binary is not where"},
+		"bomb":         {pack(archive(t, "./control", "X: "+strings.Repeat("x", 30<<20)), nil), "more than"},
+		"many fields":  {build(t, "hello", "1.0", "amd64", manyFields()), "after 500 others"},
+		"no control":   {pack(archive(t, "./other", "Package: a"), nil), "there is no file"},
 		"traversal":    {build(t, "../hello", "1.0", "amd64"), "Package"},
 		"version":      {build(t, "hello", "1.0/..", "amd64"), "Version"},
 		"architecture": {build(t, "hello", "1.0", "../x"), "Architecture"},
 		"twice":        {build(t, "hello", "1.0", "amd64", "Version: 2.0\n"), "twice"},
-		"two":          {build(t, "hello", "1.0", "amd64", "\nPackage: b\n"), "more than one"},
+		"two":          {build(t, "hello", "1.0", "amd64", "\nPackage: b\n"), "empty line"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := app.Refused(t, 400, "POST", "content/deb/packages/upload/", pulptest.Form{"file": c.file})
@@ -91,16 +98,17 @@ func TestThePackageUploadedTwiceAtOnceIsThereOnce(t *testing.T) {
 }
 
 func FuzzStanzas(f *testing.F) {
-	for _, seed := range []string{"", "A: b\n", "A: b\n c\n .\n d\nE:\n f\n\nG: h", "# c\nA:b\r\n", " x", "A\x00:"} {
+	for _, seed := range []string{"", "A: b\n\n\n\nSize: 1\n\nC:", "A: b\n", "A: b\n c\n .\n d\nE:\n f\n\nG: h", "# c\nA:b\r\n", " x", "A\x00:"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		got, err := deb.ReadStanzas(bytes.NewReader(text))
 		if err != nil {
-			require.ErrorContains(t, err, "line ")
+			require.ErrorContains(t, err, "paragraph ")
 		}
 		again, err := deb.ReadStanzas(strings.NewReader(strings.Join(got, "\n")))
 		require.NoError(t, err)
+		got = slices.DeleteFunc(got, func(text string) bool { return text == "" }) // of own fields alone
 		require.Equal(t, got, again, "what is written is read again")
 	})
 }
@@ -113,6 +121,24 @@ func FuzzPackage(f *testing.F) {
 		if err == nil {
 			require.NotEmpty(t, p.Package)
 			require.NotContains(t, p.Package+p.Version+p.Architecture, "/")
+		}
+	})
+}
+
+func FuzzRelease(f *testing.F) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	sum := strings.Repeat("ab", 32)
+	for _, seed := range []string{"", "SHA256:\n " + sum + " 12 main/binary-amd64/Packages\n", "Valid-Until: Sat, 10 Feb 2024 10:00:00 UTC\nSHA256:", "SHA256: " + sum + " 1 ../x", "SHA256:\n  a\n\n"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got, err := deb.Vouched(data, now)
+		if err != nil {
+			require.Less(t, len(err.Error()), 2000)
+		}
+		for path, size := range got {
+			require.True(t, strings.HasPrefix(path, "dists/stable/") && pulp.ValidPath(path), path)
+			require.GreaterOrEqual(t, size, int64(0))
 		}
 	})
 }

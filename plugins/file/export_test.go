@@ -14,7 +14,7 @@ func ReadManifest(r io.Reader) (out []Line, err error) {
 		if err != nil {
 			return out, err
 		}
-		out = append(out, Line{l.path, l.sha256, l.size})
+		out = append(out, Line{l.Path, l.SHA256, l.Size})
 	}
 	return out, nil
 }

@@ -78,8 +78,10 @@ var remotes = &pulp.RemoteType[pulp.None]{Name: "file"}
 
 var repositories = &pulp.RepositoryType[Repository]{
 	Name: "file", Content: []pulp.Part{contents}, Remotes: []pulp.Part{remotes},
-	Sync:      pulp.SyncFunc(sync),
-	OnVersion: autopublish,
+	Sync: pulp.SyncFunc(sync),
+	OnVersion: pulp.Autopublish(publications, func(r *Repository) (Publication, bool) {
+		return Publication{Manifest: r.Manifest}, r.Autopublish
+	}),
 }
 
 var publications = &pulp.PublicationType[Publication]{
@@ -103,17 +105,14 @@ func sync(ctx context.Context, s *pulp.Sync, repo *pulp.Repository[Repository], 
 	}
 	s.Mirrored(manifest)
 	lines := s.Progress("sync.parsing.metadata", "Parsing Metadata Lines", 0)
-	for line, err := range readManifest(manifest) {
+	for f, err := range readManifest(manifest) {
 		if err != nil {
-			return &pulp.TaskError{Code: "PLP0013", Text: fmt.Sprintf("%s: %s", manifest.Name, err), Err: err}
+			return pulp.BadMetadata(manifest.Name, err)
 		}
-		url, err := s.Resolve(remote.URL, line.path)
-		if err != nil {
+		if f.URL, err = s.Resolve(remote.URL, f.Path); err != nil {
 			return err
 		}
-		unit := contents.Unit(Content{RelativePath: line.path, Digest: line.sha256},
-			pulp.Remotely{URL: url, SHA256: line.sha256, Size: line.size})
-		if err := s.Put(ctx, unit); err != nil {
+		if err := s.Put(ctx, contents.Unit(Content{RelativePath: f.Path, Digest: f.SHA256}, f)); err != nil {
 			return err
 		}
 		lines.Add(1)
@@ -141,12 +140,4 @@ func publish(ctx context.Context, p *pulp.Publishing, pub *pulp.Publication[Publ
 		}
 		return nil
 	})
-}
-
-// autopublish publishes a new version where its repository asks for it.
-func autopublish(ctx context.Context, j *pulp.Job, repo *pulp.Repository[Repository], v *pulp.Version) error {
-	if !repo.Detail.Autopublish {
-		return nil
-	}
-	return publications.Create(ctx, j, v, Publication{Manifest: repo.Detail.Manifest})
 }

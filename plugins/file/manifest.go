@@ -3,24 +3,15 @@ package file
 import (
 	"bufio"
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/gopulp/pulp"
 )
-
-// A line of a manifest.
-type line struct {
-	path   string // relative to the manifest's directory
-	sha256 string // in lower-case hex
-	size   int64  // in bytes
-}
 
 // maxLine is the longest line of a manifest, in bytes: longer than any path that a file system
 // or a URL can have.
@@ -28,8 +19,8 @@ const maxLine = 64 << 10
 
 // readManifest yields the lines of a manifest, and ends with the first bad one, whose error
 // names its number. Empty lines and those that begin with # are passed over.
-func readManifest(r io.Reader) iter.Seq2[line, error] {
-	return func(yield func(line, error) bool) {
+func readManifest(r io.Reader) iter.Seq2[pulp.Remotely, error] {
+	return func(yield func(pulp.Remotely, error) bool) {
 		in := bufio.NewScanner(r)
 		in.Buffer(make([]byte, 0, 4096), maxLine)
 		in.Split(splitLines)
@@ -48,30 +39,23 @@ func readManifest(r io.Reader) iter.Seq2[line, error] {
 			}
 		}
 		if err := in.Err(); err != nil {
-			yield(line{}, fmt.Errorf("line %d: %w", n, err))
+			yield(pulp.Remotely{}, fmt.Errorf("line %d: %w", n, err))
 		}
 	}
 }
 
 // parseLine splits at the last two commas, so that a path may hold commas and blanks.
-func parseLine(text string) (line, error) {
+func parseLine(text string) (pulp.Remotely, error) {
 	parts := strings.Split(text, ",")
 	n := len(parts) - 2
 	if n < 1 {
-		return line{}, errors.New("expected a path, a sha256 checksum and a size, separated by commas")
+		return pulp.Remotely{}, errors.New("expected a path, a sha256 checksum and a size, separated by commas")
 	}
 	path, sum, size := strings.TrimSpace(strings.Join(parts[:n], ",")), strings.TrimSpace(parts[n]), strings.TrimSpace(parts[n+1])
-	if !pulp.ValidPath(path) || strings.ContainsRune(path, '\\') {
-		return line{}, fmt.Errorf("%q is no path of a file below the manifest's directory", path)
+	if strings.ContainsRune(path, '\\') {
+		return pulp.Remotely{}, fmt.Errorf("%q is no path of a file below a directory", path)
 	}
-	if b, err := hex.DecodeString(sum); err != nil || len(b) != 32 {
-		return line{}, fmt.Errorf("%q is no sha256 checksum", sum)
-	}
-	bytes, err := strconv.ParseUint(size, 10, 63)
-	if err != nil {
-		return line{}, fmt.Errorf("%q is no size in bytes", size)
-	}
-	return line{path: path, sha256: strings.ToLower(sum), size: int64(bytes)}, nil
+	return pulp.ParseRemotely(path, sum, size)
 }
 
 // lineEnds are all line boundaries of Unicode, as manifests have been read ever since: LF, CR,

@@ -1,0 +1,99 @@
+package signing
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
+	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
+)
+
+// Keys are public OpenPGP keys, by one of which something must be signed. The zero value verifies
+// nothing. Signatures of keys that have expired or were revoked, and those made with SHA-1 or MD5,
+// are not good.
+type Keys struct {
+	name string
+	ring openpgp.EntityList
+}
+
+// ReadKeys reads armored public keys: one or more blocks of one or more keys each. It refuses
+// private ones. Errors call the keys by a name: "the remote's gpgkey".
+func ReadKeys(name, armored string) (Keys, error) {
+	k := Keys{name: name}
+	for block := range strings.SplitAfterSeq(armored, "-----END PGP PUBLIC KEY BLOCK-----") {
+		if k.ring != nil && strings.TrimSpace(block) == "" {
+			break
+		}
+		some, err := openpgp.ReadArmoredKeyRing(strings.NewReader(block))
+		if err != nil {
+			return Keys{}, fmt.Errorf("read %s: %w", name, err)
+		}
+		k.ring = append(k.ring, some...)
+	}
+	for _, e := range k.ring {
+		if e.PrivateKey != nil {
+			return Keys{}, fmt.Errorf("read %s: there is a private key, which nobody else should have; give the public one", name)
+		}
+	}
+	return k, nil
+}
+
+// Open returns the text of a clear-signed message, if one of the keys signed it. Nothing may stand
+// before the message or behind it.
+func (k Keys) Open(message []byte) ([]byte, error) {
+	b, rest := clearsign.Decode(message)
+	switch {
+	case b == nil:
+		return nil, fmt.Errorf("it is not signed, but must be by %s", k.name)
+	case !bytes.HasPrefix(message, []byte("-----BEGIN PGP SIGNED MESSAGE-----")):
+		return nil, errors.New("there is text before what is signed")
+	case len(bytes.TrimSpace(rest)) > 0:
+		return nil, errors.New("there is text after its signature")
+	}
+	if _, err := b.VerifySignature(k.ring, nil); err != nil {
+		return nil, fmt.Errorf("it is not well signed by %s: %w", k.name, err)
+	}
+	return b.Plaintext, nil
+}
+
+// Check verifies that a detached signature, armored or not, is one of the keys' for a text.
+func (k Keys) Check(text, signature []byte) error {
+	verify := openpgp.CheckDetachedSignature
+	if bytes.HasPrefix(bytes.TrimSpace(signature), []byte("-----BEGIN")) {
+		verify = openpgp.CheckArmoredDetachedSignature
+	}
+	if _, err := verify(k.ring, bytes.NewReader(text), bytes.NewReader(signature), nil); err != nil {
+		return fmt.Errorf("it is not well signed by %s: %w", k.name, err)
+	}
+	return nil
+}
+
+// Text is what a message says, clear-signed or not, for those who trust anybody: no signature is
+// verified.
+func Text(message []byte) []byte {
+	if b, _ := clearsign.Decode(message); b != nil {
+		return b.Plaintext
+	}
+	return message
+}
+
+// armored writes a public key.
+func armored(e *openpgp.Entity) (string, error) {
+	var b bytes.Buffer
+	w, err := armor.Encode(&b, openpgp.PublicKeyType, nil)
+	if err != nil {
+		return "", err
+	}
+	if err := errors.Join(e.Serialize(w), w.Close()); err != nil {
+		return "", err
+	}
+	return b.String() + "\n", nil
+}
+
+// fingerprint is that of the primary key.
+func fingerprint(e *openpgp.Entity) string {
+	return strings.ToUpper(fmt.Sprintf("%x", e.PrimaryKey.Fingerprint))
+}

@@ -1,0 +1,38 @@
+package unpack_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/gopulp/pulp/unpack"
+)
+
+// A small file may unpack to much; who reads it says how much is all right.
+func ExampleNewReader() {
+	var file bytes.Buffer
+	w := gzip.NewWriter(&file)
+	io.WriteString(w, strings.Repeat("0", 1<<20))
+	w.Close()
+	for _, limit := range []int64{1 << 20, 1000} {
+		r, err := unpack.NewReader(bytes.NewReader(file.Bytes()), ".gz", limit)
+		if err != nil {
+			panic(err)
+		}
+		_, err = io.Copy(io.Discard, r)
+		fmt.Println(err)
+	}
+	// Output:
+	// <nil>
+	// unpack: there are more than the 1000 bytes that are allowed
+}
+
+// A file in a tar file is had by its name, without unpacking the others anywhere.
+func ExampleTarFile() {
+	_, err := unpack.TarFile(strings.NewReader(strings.Repeat("\x00", 1024)), "", "control", 1<<20)
+	fmt.Println(err)
+	// Output:
+	// there is no file "control" in the tar file
+}
