@@ -50,7 +50,7 @@ func BenchmarkTaskChain(b *testing.B) { compare(b, sqlite.Full, goqiteDrain, tas
 
 // BenchmarkTaskFull is what is left of the rates of Phases and Cycle if each commit is flushed.
 func BenchmarkTaskFull(b *testing.B) {
-	for name, of := range map[string]func(*testing.B, sqlite.Sync, int) float64{"phases": taskPhases, "cycle": taskCycle} {
+	for name, of := range map[string]rateOf{"phases": taskPhases, "cycle": taskCycle} {
 		b.Run(name, func(b *testing.B) {
 			full, normal := byTurns(
 				func() float64 { return of(b, sqlite.Full, b.N) },
@@ -60,8 +60,24 @@ func BenchmarkTaskFull(b *testing.B) {
 	}
 }
 
+// BenchmarkTaskReadyList is what the ready list on goqite leaves of the rates that a lean one, in its place, would allow.
+func BenchmarkTaskReadyList(b *testing.B) {
+	for name, of := range map[string]rateOf{"phases": taskPhases, "cycle": taskCycle, "chain": taskChain} {
+		b.Run(name, func(b *testing.B) {
+			lean := func(h *bench) { require.NoError(b, h.UseLeanList(b.Context())) }
+			goqite, native := byTurns(
+				func() float64 { return of(b, sqlite.Full, b.N) },
+				func() float64 { return of(b, sqlite.Full, b.N, lean) })
+			b.ReportMetric(goqite/native, "x-lean")
+		})
+	}
+}
+
+// A rateOf runs so many tasks on an App on which with is called, and returns how many a second.
+type rateOf func(b *testing.B, synchronous sqlite.Sync, n int, with ...func(*bench)) float64
+
 // compare reports the ratio of two rates.
-func compare(b *testing.B, synchronous sqlite.Sync, base, ours func(*testing.B, sqlite.Sync, int) float64) {
+func compare(b *testing.B, synchronous sqlite.Sync, base func(*testing.B, sqlite.Sync, int) float64, ours rateOf) {
 	b.Helper()
 	other, mine := byTurns(
 		func() float64 { return base(b, synchronous, max(b.N/4, 100)) },
@@ -93,7 +109,7 @@ type bench struct {
 	all  chan struct{} // closed when the last of them has run
 }
 
-func newBench(b *testing.B, synchronous sqlite.Sync, n int) *bench {
+func newBench(b *testing.B, synchronous sqlite.Sync, n int, with ...func(*bench)) *bench {
 	b.Helper()
 	h := &bench{all: make(chan struct{})}
 	h.task = &pulp.Task[int, struct{}]{Name: "nothing", Run: func(context.Context, *pulp.Job, int) (struct{}, error) {
@@ -107,6 +123,9 @@ func newBench(b *testing.B, synchronous sqlite.Sync, n int) *bench {
 	require.NoError(b, err)
 	h.App, err = pulp.Open(b.Context(), db, pulp.Config{Parts: []pulp.Part{h.task}, Workers: benchmarkers, Logger: quiet})
 	require.NoError(b, err)
+	for _, f := range with {
+		f(h)
+	}
 	return h
 }
 
@@ -130,8 +149,8 @@ func (h *bench) dispatch(i int, exclusive string) error {
 
 func (h *bench) close(b *testing.B) { require.NoError(b, h.Close()) }
 
-func taskPhases(b *testing.B, synchronous sqlite.Sync, n int) float64 {
-	h := newBench(b, synchronous, n)
+func taskPhases(b *testing.B, synchronous sqlite.Sync, n int, with ...func(*bench)) float64 {
+	h := newBench(b, synchronous, n, with...)
 	defer h.close(b)
 	return rate(n, func() {
 		each(b, benchmarkers, n, func(i int) error { return h.dispatch(i, fmt.Sprint("repository", i)) })
@@ -139,8 +158,8 @@ func taskPhases(b *testing.B, synchronous sqlite.Sync, n int) float64 {
 	})
 }
 
-func taskCycle(b *testing.B, synchronous sqlite.Sync, n int) float64 {
-	h := newBench(b, synchronous, n)
+func taskCycle(b *testing.B, synchronous sqlite.Sync, n int, with ...func(*bench)) float64 {
+	h := newBench(b, synchronous, n, with...)
 	defer h.close(b)
 	return rate(n, func() {
 		h.run(b, func() {
@@ -149,8 +168,8 @@ func taskCycle(b *testing.B, synchronous sqlite.Sync, n int) float64 {
 	})
 }
 
-func taskChain(b *testing.B, synchronous sqlite.Sync, n int) float64 {
-	h := newBench(b, synchronous, n)
+func taskChain(b *testing.B, synchronous sqlite.Sync, n int, with ...func(*bench)) float64 {
+	h := newBench(b, synchronous, n, with...)
 	defer h.close(b)
 	each(b, benchmarkers, n, func(i int) error { return h.dispatch(i, "repository") })
 	return rate(n, func() { h.run(b, func() {}) })

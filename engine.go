@@ -12,7 +12,7 @@ import (
 // An engine is what an App has for its tasks. The rows are the truth; all that is here may be
 // forgotten at any time, at the price of a later start.
 type engine struct {
-	ready       *queue
+	ready       readyList
 	pool        *pool
 	live        liveJobs
 	lease       *lease

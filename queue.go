@@ -23,6 +23,12 @@ type readyList interface {
 	pop(ctx context.Context, tx bun.Tx, n int) (tasks []int64, err error)
 	// drop takes a message out that is not wanted any more.
 	drop(ctx context.Context, tx bun.Tx, message string) error
+	// isEmpty says that the list holds no task, for certain.
+	isEmpty() bool
+	// seemsEmpty says that the list holds no task that this process knows of.
+	seemsEmpty() bool
+	// doubt says that the list may hold tasks.
+	doubt()
 }
 
 // queueName tells the engine's messages from others in goqite's table.
@@ -122,11 +128,8 @@ func (q *queue) drop(ctx context.Context, tx bun.Tx, message string) error {
 	return nil
 }
 
-// doubt says that the list may hold tasks.
 func (q *queue) doubt() { q.empty.Store(false) }
 
-// isEmpty says that the list holds no task, for certain.
 func (q *queue) isEmpty() bool { return !q.shared && q.empty.Load() }
 
-// seemsEmpty says that the list holds no task that this process knows of.
 func (q *queue) seemsEmpty() bool { return q.empty.Load() }

@@ -13,10 +13,9 @@ const (
 WHERE NOT EXISTS (SELECT 1 FROM task t WHERE t.id = r.task_id AND t.state IN ('waiting', 'running', 'canceling'))`
 	// strayBlocked are tasks that wait for nobody, but were not told so.
 	strayBlocked = `SELECT t.id FROM task t WHERE ` + runnable + ` ORDER BY ` + ticketOf
-	// strayMessages are those of tasks that are not ready, and those that goqite does not
-	// deliver yet, because the clock was set back after they were sent.
-	strayMessages = `SELECT g.id FROM goqite g WHERE g.queue = '` + queueName + `' AND (g.timeout > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+1 second')
-  OR NOT EXISTS (SELECT 1 FROM task t WHERE t.id = CAST(g.body AS INTEGER) AND t.state = 'waiting' AND t.message = g.id))`
+	// strayMessages are those of tasks that are not ready.
+	strayMessages = `SELECT g.id FROM goqite g WHERE g.queue = '` + queueName + `'
+  AND NOT EXISTS (SELECT 1 FROM task t WHERE t.id = CAST(g.body AS INTEGER) AND t.state = 'waiting' AND t.message = g.id)`
 	// strayPublications are those that nobody is at work on (any more). Versions are settled by
 	// the next task of their repository.
 	strayPublications = `SELECT p.id FROM publication p WHERE NOT p.complete AND NOT ` + largeFiles + `
@@ -36,8 +35,7 @@ const (
 	isRunnable = `SELECT t.priority, ` + ticketOf + ` FROM task t WHERE t.id = ?1 AND ` + runnable
 	isStray    = `SELECT priority FROM task t WHERE t.id = ?1 AND t.state = 'waiting' AND t.unblocked_at IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM goqite g WHERE g.id = t.message) AND NOT EXISTS (SELECT 1 FROM paused_type p WHERE p.name = t.name)`
-	isListed = `SELECT 1 FROM task WHERE id = (SELECT CAST(body AS INTEGER) FROM goqite WHERE id = ?1) AND state = 'waiting' AND message = ?1
-  AND EXISTS (SELECT 1 FROM goqite WHERE id = ?1 AND timeout <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+1 second'))`
+	isListed = `SELECT 1 FROM task WHERE id = (SELECT CAST(body AS INTEGER) FROM goqite WHERE id = ?1) AND state = 'waiting' AND message = ?1`
 )
 
 // sweep makes the rows of all unfinished tasks agree: it ends tasks that were lost, frees what

@@ -111,7 +111,6 @@ var damages = []struct {
 }{
 	{"a message is lost", "DELETE FROM goqite WHERE id = (SELECT message FROM task WHERE pulp_id = ?)", func(_ *modelTask, ready bool) bool { return ready }},
 	{"nobody said that it is unblocked", "UPDATE task SET unblocked_at = NULL WHERE pulp_id = ?", func(_ *modelTask, ready bool) bool { return ready }},
-	{"a message cannot be received", "UPDATE goqite SET timeout = '2999-01-01T00:00:00.000Z' WHERE id = (SELECT message FROM task WHERE pulp_id = ?)", func(_ *modelTask, ready bool) bool { return ready }},
 	{"a message of somebody else", "INSERT INTO goqite (queue, body) SELECT 'pulp', CAST(CAST(id AS TEXT) AS BLOB) FROM task WHERE pulp_id = ?", func(*modelTask, bool) bool { return true }},
 	{"a reservation that nobody holds", "INSERT INTO reservation (resource, mode, ticket, task_id) SELECT 1, 1, ifnull(ticket, id), id FROM task WHERE pulp_id = ?", func(t *modelTask, _ bool) bool { return t.state.Final() }},
 	{"a worker that is not enrolled", "UPDATE task SET worker_id = -1 WHERE pulp_id = ?", func(t *modelTask, _ bool) bool { return t.job != nil }},
