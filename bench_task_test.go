@@ -68,6 +68,8 @@ func BenchmarkTaskReadyList(b *testing.B) {
 			goqite, native := byTurns(
 				func() float64 { return of(b, sqlite.Full, b.N) },
 				func() float64 { return of(b, sqlite.Full, b.N, lean) })
+			b.ReportMetric(goqite, "tasks/s")
+			b.ReportMetric(native, "lean/s")
 			b.ReportMetric(goqite/native, "x-lean")
 		})
 	}
