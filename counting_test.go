@@ -155,6 +155,7 @@ func fillTables(t *testing.T, s *shop) {
 		{"task_group (" + base + ", description)", values + ", 'g' || i"},
 		{"task_schedule (pulp_id, domain_id, pulp_created, pulp_last_updated, name, task_name, rhythm, last_task_id)", "randomblob(16), 1, 1, 1, 's' || i, 'x', 'r', i"},
 		{"worker (pulp_id, name, pulp_created, pulp_last_updated, last_heartbeat)", "randomblob(16), 'w' || i, 1, 1, 1"},
+		{"signing_service (pulp_id, name, public_key, pubkey_fingerprint, script, offered, pulp_created, pulp_last_updated)", "randomblob(16), 's' || i, 'k', 'f', '', 1, 1, 1"},
 		{"shop_buyer (email, city, street)", "'a' || i || '@b.c', 'c' || i, 's'"},
 		{"shop_order (" + base + ", name, state, raw, amount, small, gift, buyer_id, remote_id)", values + ", 'o' || i, 'new', '', 1, 1, 0, i, i"},
 		{"shop_coupon (code, percent)", "'c' || i, i"},

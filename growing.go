@@ -36,6 +36,7 @@ type growing struct {
 	mu   sync.Mutex
 	news chan struct{} // closed when anything below, or of its flows, has changed
 	now  *flow         // the present try; nil before and between tries
+	lost *flow         // the try before, whose readers do not know yet that it failed
 	done bool
 	got  *kept
 	err  error // why there is nothing in the end
@@ -79,7 +80,10 @@ func (g *growing) flow(w *blob.Writer, s source) (fetch.Sink, error) {
 		return nil, errors.Join(err, w.Abort())
 	}
 	f := &flow{Writer: w, g: g, size: s.size, sha256: s.sha256, file: file, users: 1}
-	g.change(func() { g.now = f })
+	g.change(func() {
+		g.confess()
+		g.now = f
+	})
 	return f, nil
 }
 
@@ -94,11 +98,21 @@ func (g *growing) verified() {
 func (g *growing) end(got *kept, err error) {
 	g.change(func() {
 		g.done, g.got, g.err = true, got, err
+		g.confess()
 		if g.now != nil {
 			g.now.finish()
 			g.now = nil
 		}
 	})
+}
+
+// confess tells the readers of a try that it failed: not before another one has begun or what went wrong
+// is remembered, so that who asks again at once does not begin the same anew.
+func (g *growing) confess() {
+	if g.lost != nil {
+		g.lost.finish()
+		g.lost = nil
+	}
 }
 
 // join waits for the first bytes and returns their flow, which the caller leaves; or for the end, and
@@ -152,12 +166,11 @@ func (f *flow) Close() error {
 	return err
 }
 
-// Abort tells the readers that these bytes are worth nothing.
+// Abort says that these bytes are worth nothing.
 func (f *flow) Abort() error {
 	f.g.change(func() {
 		if f.g.now == f {
-			f.g.now = nil
-			f.finish()
+			f.g.now, f.g.lost = nil, f
 		}
 	})
 	return f.Writer.Abort()
