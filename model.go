@@ -122,7 +122,7 @@ func (*Model[M]) All(ctx context.Context, db bun.IDB, where ...Where) iter.Seq2[
 
 // Insert writes new rows and their keys into recs. For models that embed [Base] it fills in
 // PulpID, domain, owner and times; ctx must then carry an App.
-func (*Model[M]) Insert(ctx context.Context, db bun.IDB, recs ...*M) error {
+func (m *Model[M]) Insert(ctx context.Context, db bun.IDB, recs ...*M) error {
 	const chunk = 500 // keeps statements short
 	for ; len(recs) > 0; recs = recs[min(chunk, len(recs)):] {
 		part := recs[:min(chunk, len(recs))]
@@ -131,7 +131,13 @@ func (*Model[M]) Insert(ctx context.Context, db bun.IDB, recs ...*M) error {
 				return err
 			}
 		}
-		if _, err := db.NewInsert().Model(&part).Exec(ctx); err != nil {
+		var err error
+		if len(part) == 1 {
+			err = m.insertOne(ctx, db, part[0])
+		} else {
+			_, err = db.NewInsert().Model(&part).Exec(ctx)
+		}
+		if err != nil {
 			return fmt.Errorf("insert %s: %w", typeName[M](), err)
 		}
 	}
@@ -139,7 +145,7 @@ func (*Model[M]) Insert(ctx context.Context, db bun.IDB, recs ...*M) error {
 }
 
 // Update writes all columns of rec, or those named. It returns ErrNotFound if the row is gone.
-func (*Model[M]) Update(ctx context.Context, db bun.IDB, rec *M, columns ...string) error {
+func (m *Model[M]) Update(ctx context.Context, db bun.IDB, rec *M, columns ...string) error {
 	if r, ok := any(rec).(record); ok {
 		if a := FromContext(ctx); a != nil {
 			r.base().Updated = a.now()
@@ -148,7 +154,7 @@ func (*Model[M]) Update(ctx context.Context, db bun.IDB, rec *M, columns ...stri
 			}
 		}
 	}
-	res, err := db.NewUpdate().Model(rec).Column(columns...).WherePK().Exec(ctx)
+	res, err := m.updateOne(ctx, db, rec, columns)
 	return touched(res, err, "update "+typeName[M]())
 }
 
