@@ -139,7 +139,7 @@ func TestShutdownGivesUpTasksThatDoNotStop(t *testing.T) {
 	h.run()
 	ticket := dispatch(h, task, 1)
 	receive(t, started)
-	require.ErrorContains(t, h.stop(), "1 tasks did not stop")
+	require.ErrorContains(t, h.stop(), "tasks did not stop") // one of the App's own may be among them
 	require.Equal(t, pulp.Failed, h.row(ticket.ID).State)
 	h.run() // it can run again
 	close(release)
