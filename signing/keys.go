@@ -2,18 +2,23 @@ package signing
 
 import (
 	"bytes"
+	"crypto"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
+	pgperrors "github.com/ProtonMail/go-crypto/openpgp/errors"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// Keys are public OpenPGP keys, by one of which something must be signed. The zero value verifies
-// nothing. Signatures of keys that have expired or were revoked, and those made with SHA-1 or MD5,
-// are not good.
+// Keys are public OpenPGP keys, by one of which something must be signed; other signatures beside
+// that one do not matter. The zero value verifies nothing. Signatures of keys that have expired or
+// were revoked, and those made with SHA-1 or MD5, are not good, nor is one behind ten others.
 type Keys struct {
 	name string
 	ring openpgp.EntityList
@@ -53,22 +58,70 @@ func (k Keys) Open(message []byte) ([]byte, error) {
 	case len(bytes.TrimSpace(rest)) > 0:
 		return nil, errors.New("there is text after its signature")
 	}
-	if _, err := b.VerifySignature(k.ring, nil); err != nil {
-		return nil, fmt.Errorf("it is not well signed by %s: %w", k.name, err)
+	if err := k.verify(b.Bytes, b.ArmoredSignature.Body); err != nil {
+		return nil, err
 	}
 	return b.Plaintext, nil
 }
 
 // Check verifies that a detached signature, armored or not, is one of the keys' for a text.
 func (k Keys) Check(text, signature []byte) error {
-	verify := openpgp.CheckDetachedSignature
+	binary := io.Reader(bytes.NewReader(signature))
 	if bytes.HasPrefix(bytes.TrimSpace(signature), []byte("-----BEGIN")) {
-		verify = openpgp.CheckArmoredDetachedSignature
+		b, err := armor.Decode(binary)
+		if err == nil && b.Type != openpgp.SignatureType {
+			err = fmt.Errorf("there is a %s in the place of its signature", b.Type)
+		}
+		if err != nil {
+			return fmt.Errorf("it is not well signed by %s: %w", k.name, err)
+		}
+		binary = b.Body
 	}
-	if _, err := verify(k.ring, bytes.NewReader(text), bytes.NewReader(signature), nil); err != nil {
-		return fmt.Errorf("it is not well signed by %s: %w", k.name, err)
+	return k.verify(text, binary)
+}
+
+// maxSignatures bounds how often a text is hashed. Those of distributions have some three.
+const maxSignatures = 10
+
+// verify wants one good signature among some: whoever changes keys signs with the old and the new one.
+func (k Keys) verify(text []byte, signatures io.Reader) error {
+	why := error(pgperrors.ErrUnknownIssuer)
+	packets := packet.NewReader(signatures)
+	for range maxSignatures {
+		p, err := packets.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("it is not well signed by %s: %w", k.name, err)
+		}
+		sig, ok := p.(*packet.Signature)
+		if !ok {
+			return fmt.Errorf("it is not well signed by %s: there is something else in the place of its signature", k.name)
+		}
+		switch err := k.verifyOne(text, sig); {
+		case err == nil:
+			return nil
+		case !errors.Is(err, pgperrors.ErrUnknownIssuer):
+			why = err
+		}
 	}
-	return nil
+	return fmt.Errorf("it is not well signed by %s: %w", k.name, why)
+}
+
+// strong are the digests of which no two texts with the same one can be found.
+var strong = []crypto.Hash{crypto.SHA224, crypto.SHA256, crypto.SHA384, crypto.SHA512, crypto.SHA3_256, crypto.SHA3_512}
+
+func (k Keys) verifyOne(text []byte, sig *packet.Signature) error {
+	if !slices.Contains(strong, sig.Hash) {
+		return fmt.Errorf("its signature is of the hash %s, which can be forged", sig.Hash)
+	}
+	var one bytes.Buffer
+	if err := sig.Serialize(&one); err != nil {
+		return err
+	}
+	_, err := openpgp.CheckDetachedSignature(k.ring, bytes.NewReader(text), &one, nil)
+	return err
 }
 
 // Text is what a message says, clear-signed or not, for those who trust anybody: no signature is
