@@ -62,6 +62,8 @@ type Release struct {
 	Suite        string `json:"suite" pulp:"key,filter" doc:"What it is at present: stable."`
 	Origin       string `json:"origin" pulp:"key" doc:"Who made it."`
 	Label        string `json:"label" pulp:"key" doc:"What it is called."`
+	NotAutomatic string `json:"not_automatic" pulp:"key" doc:"Whether apt installs of it only what is asked for, as of backports: yes."`
+	ButUpgrades  string `json:"but_automatic_upgrades" pulp:"key" doc:"Whether apt upgrades what was installed of it all the same: yes."`
 }
 
 // Repository is what a repository has beyond any other.
@@ -94,21 +96,20 @@ func Plugin() pulp.Plugin {
 	}
 }
 
-var packages = &pulp.ContentType[Package]{
-	Name: "package", Path: "packages", Class: "DebPackage", Reclaimable: true,
-	FilePath: func(p *Package) string { return p.RelativePath },
-	Validate: checkUpload, FromFile: fromFile, Beside: placed,
-}
-
 var (
-	remotes         = &pulp.RemoteType[Remote]{Name: "apt", Class: "DebAptRemote", Validate: func(_, m *pulp.Remote[Remote]) error { return m.Detail.check() }}
-	packageReleases = &pulp.ContentType[PackageRelease]{Name: "package_release_component", Path: "package_release_components", Class: "DebPackageReleaseComponent"}
-	releases        = &pulp.ContentType[Release]{Name: "release", Path: "releases", Class: "DebRelease"}
-	distributions   = &pulp.DistributionType[pulp.None]{Name: "apt", Class: "DebAptDistribution", FromPublication: true}
+	packages = &pulp.ContentType[Package]{
+		Name: "package", Path: "packages", Class: "Package", Reclaimable: true,
+		FilePath: func(p *Package) string { return p.RelativePath },
+		Validate: checkUpload, FromFile: fromFile, Beside: placed,
+	}
+	remotes         = &pulp.RemoteType[Remote]{Name: "apt", Class: "AptRemote", Validate: func(_, m *pulp.Remote[Remote]) error { return m.Detail.check() }}
+	packageReleases = &pulp.ContentType[PackageRelease]{Name: "package_release_component", Path: "package_release_components", Class: "PackageReleaseComponent"}
+	releases        = &pulp.ContentType[Release]{Name: "release", Path: "releases", Class: "Release"}
+	distributions   = &pulp.DistributionType[pulp.None]{Name: "apt", Class: "AptDistribution", FromPublication: true}
 )
 
 var repositories = &pulp.RepositoryType[Repository]{
-	Name: "apt", Class: "DebAptRepository", Content: []pulp.Part{packages, packageReleases, releases}, Remotes: []pulp.Part{remotes},
+	Name: "apt", Class: "AptRepository", Content: []pulp.Part{packages, packageReleases, releases}, Remotes: []pulp.Part{remotes},
 	Sync: pulp.SyncFunc(sync),
 	OnVersion: pulp.Autopublish(publications, func(r *Repository) (Publication, bool) {
 		return Publication{Simple: true, Structured: true, SigningService: r.SigningService}, r.Autopublish
@@ -116,5 +117,5 @@ var repositories = &pulp.RepositoryType[Repository]{
 }
 
 var publications = &pulp.PublicationType[Publication]{
-	Name: "apt", Class: "DebAptPublication", Repositories: "apt", PassThrough: true, Publish: publish,
+	Name: "apt", Class: "AptPublication", Repositories: "apt", PassThrough: true, Publish: publish,
 }

@@ -22,8 +22,8 @@ const maxControl = 8 << 20
 // checkUpload looks at what a client wrote.
 func checkUpload(p *Package) error {
 	errs := pulp.FieldErrors{}
-	if p.RelativePath != "" && (!pulp.CanonicalPath(p.RelativePath) || strings.HasPrefix(p.RelativePath, "dists/")) {
-		errs.Add("relative_path", "Must be a relative path, not below dists, without white space, '?', '#' and empty, '.' or '..' parts.")
+	if p.RelativePath != "" && (!pulp.CanonicalPath(p.RelativePath) || strings.HasPrefix(p.RelativePath+"/", "dists/")) {
+		errs.Add("relative_path", "Must be a relative path, not dists or below it, without white space, '?', '#' and empty, '.' or '..' parts.")
 	}
 	for name, value := range map[string]string{"distribution": p.Distribution, "component": p.Component} {
 		if value != "" && !goodPath(value) {

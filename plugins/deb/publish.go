@@ -192,6 +192,7 @@ func (l *layout) release(dist, files string) string {
 	said, c, b := l.releases[dist], l.contents[dist], strings.Builder{}
 	for _, f := range [][2]string{
 		{"Origin", said.Origin}, {"Label", said.Label}, {"Suite", cmp.Or(said.Suite, dist)}, {"Codename", cmp.Or(said.Codename, dist)},
+		{"NotAutomatic", said.NotAutomatic}, {"ButAutomaticUpgrades", said.ButUpgrades},
 		{"Date", time.Now().UTC().Format("Mon, 02 Jan 2006 15:04:05 UTC")}, {"Acquire-By-Hash", "yes"},
 		{"Architectures", strings.Join(slices.Sorted(maps.Keys(c.architectures)), " ")},
 		{"Components", strings.Join(slices.Sorted(maps.Keys(c.components)), " ")},

@@ -142,7 +142,8 @@ func (y *syncing) distribution(ctx context.Context, r *release) error {
 	if err != nil {
 		return err
 	}
-	said := Release{r.dist, r.fields["codename"], r.fields["suite"], r.fields["origin"], r.fields["label"]}
+	f := r.fields
+	said := Release{r.dist, f["codename"], f["suite"], f["origin"], f["label"], f["notautomatic"], f["butautomaticupgrades"]}
 	if err := y.Put(ctx, releases.Unit(said)); err != nil {
 		return err
 	}
@@ -221,7 +222,7 @@ func (y *syncing) entry(s stanza) (*Package, pulp.Remotely, error) {
 	if err != nil {
 		return nil, f, fmt.Errorf("the fields Filename, SHA256 and Size: %w", err)
 	}
-	if strings.HasPrefix(f.Path, "dists/") {
+	if strings.HasPrefix(f.Path+"/", "dists/") {
 		return nil, f, fmt.Errorf("the field Filename: %q is a place of metadata", f.Path)
 	}
 	p := &Package{SHA256: f.SHA256, RelativePath: f.Path}

@@ -195,6 +195,7 @@ func TestSyncRefusesHostileIndexes(t *testing.T) {
 		"traversal":       {entry(file, "../../x.deb"), "Filename"},
 		"absolute":        {entry(file, "/etc/x.deb"), "Filename"},
 		"in dists":        {entry(file, "dists/stable/Release"), "Filename"},
+		"dists":           {entry(file, "dists"), "Filename"},
 		"no digest":       {strings.Replace(good, "SHA256:", "SHA255:", 1), "SHA256"},
 		"negative size":   {strings.Replace(good, "Size: ", "Size: -", 1), "Size"},
 		"name of a path":  {strings.Replace(good, "Package: hello", "Package: ../hello", 1), "Package"},
@@ -320,6 +321,24 @@ func TestIndexesAreFetchedByTheirDigests(t *testing.T) {
 	app.Completes(t, repo.Href()+"sync/", body)
 	require.Equal(t, 0, s.Hits(helloPath), "on demand")
 	require.Len(t, app.List(t, "content/deb/packages/"), 1)
+}
+
+// apt installs from backports only what it is asked to: from their mirror, too.
+func TestAMirrorKeepsWhatReleaseSaysToApt(t *testing.T) {
+	t.Parallel()
+	app, _ := newApp(t)
+	s := newSource(t, newService(t, "up"), ".gz")
+	said := "Origin: Ann\nLabel: Tools\nNotAutomatic: yes\nButAutomaticUpgrades: yes\n"
+	s.header += said
+	s.sign(t)
+	repo, body := s.start(t, app, nil)
+	app.Completes(t, repo.Href()+"sync/", body)
+	app.Completes(t, "publications/deb/apt/", object{"repository": repo.Href()})
+	app.Create(t, "distributions/deb/apt/", object{"name": "d", "base_path": "d", "repository": repo.Href()})
+	got := string(app.Content(t, "d/dists/stable/Release").Body)
+	for line := range strings.Lines(said + "Suite: stable\nCodename: fine\n") {
+		require.Contains(t, got, line)
+	}
 }
 
 func TestWhatWasFetchedIsServedWhenTheUpstreamIsGone(t *testing.T) {
