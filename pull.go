@@ -61,7 +61,7 @@ func (l *Live) Fetch(ctx context.Context, path string, limit int64) (*Incoming, 
 // deliver (ErrRemote) for five seconds; until then get is not called again for the key. A change
 // of the distribution forgets it.
 func (l *Live) Pull(ctx context.Context, key string, get func(ctx context.Context) (any, error)) (any, error) {
-	key = fmt.Sprintf("live/%d/%d/%s", l.d.id, l.d.changed, key)
+	key = l.key(key)
 	now := l.app.clock()
 	if err := l.app.misses.at(key, now); err != nil {
 		return nil, err
@@ -82,6 +82,26 @@ func (l *Live) Pull(ctx context.Context, key string, get func(ctx context.Contex
 	case res := <-ch:
 		return res.Val, res.Err
 	}
+}
+
+// key names something of the distribution as it is now.
+func (l *Live) key(name string) string {
+	return fmt.Sprintf("live/%d/%d/%s", l.d.id, l.d.changed, name)
+}
+
+// Pulled is [Live.Pull] for what has a type. Without a remote it is ErrNotFound.
+func Pulled[T any](ctx context.Context, l *Live, key string, get func(ctx context.Context) (T, error)) (out T, err error) {
+	if l.Remote == nil {
+		return out, ErrNotFound
+	}
+	got, err := l.Pull(ctx, key, func(ctx context.Context) (any, error) { return get(ctx) })
+	out, _ = got.(T)
+	return out, err
+}
+
+// BadRemote is the error of a request's remote that delivers what it must not, of kind [ErrRemote].
+func BadRemote(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrRemote, fmt.Errorf(format, args...))
 }
 
 // calmly makes an error of a panic: it would end the process, being on no request's goroutine.

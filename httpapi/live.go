@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"time"
 
 	"github.com/gorilla/mux"
 
@@ -93,6 +94,27 @@ func (r *LiveRequest) Unit(w http.ResponseWriter, unit int64) error {
 		r.server.send(w, r.outer, served)
 	}
 	return err
+}
+
+// FilesOrPull is [LiveRequest.Files], and where there is no file, [LiveRequest.Unit] of what get gets from the
+// distribution's remote: once for all who ask for the path ([pulp.Live.Pull]), and the repository has it
+// from then on ([pulp.Live.Keep], with its wait).
+func (r *LiveRequest) FilesOrPull(w http.ResponseWriter, wait time.Duration, get func(ctx context.Context) (*pulp.Unit, error)) error {
+	err := r.Files(w)
+	if !errors.Is(err, pulp.ErrNotFound) || r.Remote == nil {
+		return err
+	}
+	unit, err := pulp.Pulled(r.Context(), r.Live, "unit "+r.Live.Path, func(ctx context.Context) (int64, error) {
+		u, err := get(ctx)
+		if err != nil {
+			return 0, err
+		}
+		return r.Keep(ctx, u, wait)
+	})
+	if err != nil {
+		return err
+	}
+	return r.Unit(w, unit)
 }
 
 // Allow returns nil if the caller may call an action of the distribution's repository: "modify" is

@@ -9,7 +9,6 @@ package goproxy
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"golang.org/x/mod/module"
@@ -41,7 +40,7 @@ func Plugin() pulp.Plugin {
 
 var modules = &pulp.ContentType[Module]{
 	Name: "module", Path: "modules", Reclaimable: true,
-	FilePath: func(m *Module) string { return filePath(module.Version{Path: m.Module, Version: m.Version}, m.Kind) },
+	FilePath: func(m *Module) string { return fileOf(module.Version{Path: m.Module, Version: m.Version}, m.Kind) },
 	FromFile: readUpload,
 }
 
@@ -72,22 +71,20 @@ func parseEntry(entry string) (m module.Version, err error) {
 // sync puts the versions that the remote's list names. What is here already is not asked for again.
 func sync(ctx context.Context, s *pulp.Sync, _ *pulp.Repository[pulp.None], remote *pulp.Remote[Remote], _ pulp.SyncArgs) error {
 	read := s.Progress("sync.parsing.metadata", "Reading Modules", 0)
+	root := strings.TrimSuffix(remote.URL, "/") + "/"
 	from := source(func(ctx context.Context, path string, limit int64) (*pulp.Incoming, error) {
-		return s.Download(ctx, strings.TrimSuffix(remote.URL, "/")+"/"+path, limit)
+		return s.Download(ctx, root+path, limit)
 	})
-	seen := map[module.Version]bool{}
 	for _, entry := range remote.Detail.Modules {
 		m, _ := parseEntry(entry) // it was asked when the remote was written
 		versions, err := from.wanted(ctx, m)
-		for _, v := range versions {
-			if m.Version = v; err == nil && !seen[m] {
-				seen[m] = true
-				err = put(ctx, s, from, m, remote)
-				read.Add(1)
-			}
+		for i := 0; i < len(versions) && err == nil; i++ {
+			m.Version = versions[i]
+			err = put(ctx, s, from, m, remote.Policy, root)
+			read.Add(1)
 		}
 		if errors.Is(err, pulp.ErrRemote) {
-			return &pulp.TaskError{Code: "PLP0013", Text: fmt.Sprintf("%s: %s", m, err), Err: err}
+			return pulp.BadMetadata(m.String(), err)
 		}
 		if err != nil {
 			return err
@@ -96,9 +93,21 @@ func sync(ctx context.Context, s *pulp.Sync, _ *pulp.Repository[pulp.None], remo
 	return nil
 }
 
+// wanted is the versions that an entry of a remote's list stands for.
+func (from source) wanted(ctx context.Context, m module.Version) ([]string, error) {
+	switch m.Version {
+	case "":
+		return from.list(ctx, m.Path, filePath(m.Path, "@v/list"))
+	case "latest":
+		latest, err := from.info(ctx, m.Path, filePath(m.Path, "@latest"))
+		return []string{latest.Version}, err
+	}
+	return []string{m.Version}, nil
+}
+
 // put hands on the units of a version: the zip only with the policy immediate, since its digest is not
 // known before.
-func put(ctx context.Context, s *pulp.Sync, from source, m module.Version, remote *pulp.Remote[Remote]) error {
+func put(ctx context.Context, s *pulp.Sync, from source, m module.Version, policy pulp.Policy, root string) error {
 	held, err := heldOf(ctx, s.Latest(), m.Path)
 	if err != nil {
 		return err
@@ -106,11 +115,10 @@ func put(ctx context.Context, s *pulp.Sync, from source, m module.Version, remot
 	for _, kind := range []string{"mod", "zip"} {
 		var unit *pulp.Unit
 		if c := held[m.Version+"."+kind]; c != nil {
-			url := strings.TrimSuffix(remote.URL, "/") + "/" + filePath(m, kind)
-			unit = modules.Unit(c.Detail, pulp.Remotely{URL: url, SHA256: c.Detail.Digest, Size: -1})
-		} else if kind == "zip" && remote.Policy != pulp.Immediate {
+			unit = modules.Unit(c.Detail, pulp.Remotely{URL: root + fileOf(m, kind), SHA256: c.Detail.Digest, Size: -1})
+		} else if kind == "zip" && policy != pulp.Immediate {
 			continue
-		} else if unit, err = from.unit(ctx, m, kind, timeOf(held, m.Version)); err != nil {
+		} else if unit, err = from.unit(ctx, m, kind, held.made(m.Version)); err != nil {
 			return err
 		}
 		if err := s.Put(ctx, unit); err != nil {
@@ -120,9 +128,11 @@ func put(ctx context.Context, s *pulp.Sync, from source, m module.Version, remot
 	return nil
 }
 
-// heldOf is what a version of a repository has of a module, by "VERSION.KIND".
-func heldOf(ctx context.Context, v *pulp.Version, path string) (map[string]*pulp.Content[Module], error) {
-	out := map[string]*pulp.Content[Module]{}
+// held is what a version of a repository has of a module, by "VERSION.KIND".
+type held map[string]*pulp.Content[Module]
+
+func heldOf(ctx context.Context, v *pulp.Version, path string) (held, error) {
+	out := held{}
 	for c, err := range modules.In(ctx, v, "module", path) {
 		if err != nil {
 			return nil, err
@@ -132,10 +142,10 @@ func heldOf(ctx context.Context, v *pulp.Version, path string) (map[string]*pulp
 	return out, nil
 }
 
-// timeOf is when a version was made; nil if none of it is held.
-func timeOf(held map[string]*pulp.Content[Module], version string) *pulp.Time {
+// made is when a version was made; nil if none of it is held.
+func (h held) made(version string) *pulp.Time {
 	for _, kind := range []string{".mod", ".zip"} {
-		if c := held[version+kind]; c != nil {
+		if c := h[version+kind]; c != nil {
 			return c.Detail.Time
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -21,21 +22,31 @@ import (
 // A source downloads a file below the URL of another proxy.
 type source func(ctx context.Context, path string, limit int64) (*pulp.Incoming, error)
 
+// limits of files in bytes, those of the go command, by their kind; the others' are [textLimit].
+var limits = map[string]int64{"mod": modzip.MaxGoMod, "zip": modzip.MaxZipFile}
+
+const textLimit = 4 << 20
+
 // info is what the protocol says of a version.
 type info struct {
 	Version string
 	Time    *pulp.Time `json:",omitempty"`
 }
 
-// filePath is where the protocol has a file of a version.
-func filePath(m module.Version, kind string) string {
-	path, _ := module.EscapePath(m.Path) // what cannot be escaped was refused before
-	version, _ := module.EscapeVersion(m.Version)
-	return path + "/@v/" + version + "." + kind
+// filePath is where the protocol has a file: "@latest", "@v/list", "@v/VERSION.KIND".
+func filePath(path, file string) string {
+	escaped, _ := module.EscapePath(path) // what cannot be escaped was refused before
+	return escaped + "/" + file
 }
 
-func (from source) text(ctx context.Context, path string) ([]byte, error) {
-	in, err := from(ctx, path, 4<<20)
+// fileOf is the file of a version.
+func fileOf(m module.Version, kind string) string {
+	escaped, _ := module.EscapeVersion(m.Version)
+	return filePath(m.Path, "@v/"+escaped+"."+kind)
+}
+
+func (from source) text(ctx context.Context, at string) ([]byte, error) {
+	in, err := from(ctx, at, textLimit)
 	if err != nil {
 		return nil, err
 	}
@@ -43,79 +54,64 @@ func (from source) text(ctx context.Context, path string) ([]byte, error) {
 	return in.Bytes()
 }
 
-// list is the released versions of a module.
-func (from source) list(ctx context.Context, path string) (out []string, err error) {
-	escaped, err := module.EscapePath(path)
-	if err != nil {
-		return nil, err
-	}
-	text, err := from.text(ctx, escaped+"/@v/list")
-	for _, v := range strings.Fields(string(text)) {
+// list is the released versions of a module, as the file at a path has them.
+func (from source) list(ctx context.Context, path, at string) ([]string, error) {
+	text, err := from.text(ctx, at)
+	return releasedIn(text, path), err
+}
+
+// releasedIn are the versions of a list that are of the module's and in their canonical form.
+func releasedIn(text []byte, path string) (out []string) {
+	for v := range strings.FieldsSeq(string(text)) {
 		if module.Check(path, v) == nil && !module.IsPseudoVersion(v) {
 			out = append(out, v)
 		}
 	}
-	return out, err
+	return out
 }
 
-// info reads which version of a module a file describes: one of "@v/", or "@latest".
-func (from source) info(ctx context.Context, path, file string) (out info, err error) {
-	escaped, err := module.EscapePath(path)
+// info is which version of a module the file at a path describes.
+func (from source) info(ctx context.Context, path, at string) (info, error) {
+	text, err := from.text(ctx, at)
 	if err != nil {
-		return out, err
+		return info{}, err
 	}
-	text, err := from.text(ctx, escaped+"/"+file)
-	if err == nil {
-		if err = json.Unmarshal(text, &out); err == nil {
-			err = module.Check(path, out.Version)
-		}
-		if err != nil {
-			err = wrong("%s/%s describes no version: %w", path, file, err)
-		}
+	out, err := infoIn(text, path)
+	if err != nil {
+		return info{}, pulp.BadRemote("%s describes no version: %w", at, err)
 	}
-	return out, err
+	return out, nil
 }
 
-// wanted is the versions that an entry of a remote's list stands for.
-func (from source) wanted(ctx context.Context, m module.Version) ([]string, error) {
-	switch m.Version {
-	case "":
-		return from.list(ctx, m.Path)
-	case "latest":
-		latest, err := from.info(ctx, m.Path, "@latest")
-		return []string{latest.Version}, err
+func infoIn(text []byte, path string) (out info, err error) {
+	if err = json.Unmarshal(text, &out); err == nil {
+		err = module.Check(path, out.Version)
 	}
-	return []string{m.Version}, nil
+	return out, err
 }
 
 // unit gets and checks a file of a version that was made at a time; nil means that it is asked for.
 func (from source) unit(ctx context.Context, m module.Version, kind string, made *pulp.Time) (*pulp.Unit, error) {
 	if made == nil {
-		escaped, _ := module.EscapeVersion(m.Version)
-		about, err := from.info(ctx, m.Path, "@v/"+escaped+".info")
-		if err == nil && about.Version != m.Version {
-			err = wrong("what is asked for as %s is called %s there", m, about.Version)
+		there, err := from.info(ctx, m.Path, fileOf(m, "info"))
+		if err == nil && there.Version != m.Version {
+			err = pulp.BadRemote("what is asked for as %s is called %s there", m, there.Version)
 		}
 		if err != nil {
 			return nil, err
 		}
-		made = about.Time
+		made = there.Time
 	}
-	in, err := from(ctx, filePath(m, kind), map[string]int64{"mod": modzip.MaxGoMod, "zip": modzip.MaxZipFile}[kind])
+	in, err := from(ctx, fileOf(m, kind), limits[kind])
 	if err != nil {
 		return nil, err
 	}
 	hash, err := hashOf(m, kind, in)
 	if err != nil {
 		in.Discard()
-		return nil, wrong("the %s of %s: %w", kind, m, err)
+		return nil, pulp.BadRemote("the %s of %s: %w", kind, m, err)
 	}
 	return modules.Unit(Module{m.Path, m.Version, kind, hash, made, in.SHA256}, pulp.Remotely{Bytes: in}), nil
-}
-
-// wrong is the error of a remote that does not speak the protocol.
-func wrong(format string, args ...any) error {
-	return fmt.Errorf("%w: %w", pulp.ErrRemote, fmt.Errorf(format, args...))
 }
 
 // hashOf is what go.sum says of a file. It refuses zips that a client would refuse: with names that lead
@@ -144,46 +140,49 @@ func hashOf(m module.Version, kind string, in *pulp.Incoming) (hash string, err 
 
 // readUpload fills in what a zip that a client uploads says of itself.
 func readUpload(_ context.Context, d *Module, in *pulp.Incoming) error {
-	f, err := in.Open()
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	m := module.Version{}
-	z, err := zip.NewReader(f, in.Size)
-	if err == nil && len(z.File) > 0 {
-		path, rest, _ := strings.Cut(z.File[0].Name, "@")
-		version, _, _ := strings.Cut(rest, "/")
-		m = module.Version{Path: path, Version: version}
-	}
-	if err == nil && (m.Path == "" || module.Check(m.Path, m.Version) != nil) {
-		err = errors.New("its files must lie below MODULE@VERSION/")
-	}
-	if err == nil {
-		d.Hash, err = hashOf(m, "zip", in)
-	}
-	if err == nil {
-		if name := modfile.ModulePath(goModIn(z, m)); name != "" && name != m.Path {
-			err = fmt.Errorf("its go.mod is that of %s, its files are those of %s", name, m.Path)
-		}
-	}
+	m, hash, err := readZip(in)
 	if err != nil {
 		return pulp.FieldErrors{"file": {"This is no module zip: " + err.Error()}}
 	}
-	if d.Module, d.Version, d.Kind, d.Digest = m.Path, m.Version, "zip", in.SHA256; d.Time == nil {
+	if d.Module, d.Version, d.Kind, d.Hash, d.Digest = m.Path, m.Version, "zip", hash, in.SHA256; d.Time == nil {
 		now := pulp.TimeOf(time.Now())
 		d.Time = &now
 	}
 	return nil
 }
 
+// readZip finds of which version a zip is: the first name in it says it, and all the others must.
+func readZip(in *pulp.Incoming) (m module.Version, hash string, err error) {
+	f, err := in.Open()
+	if err != nil {
+		return m, "", err
+	}
+	defer f.Close()
+	z, err := zip.NewReader(f, in.Size)
+	if err != nil {
+		return m, "", err
+	}
+	if len(z.File) > 0 {
+		path, rest, _ := strings.Cut(z.File[0].Name, "@")
+		version, _, _ := strings.Cut(rest, "/")
+		m = module.Version{Path: path, Version: version}
+	}
+	if module.Check(m.Path, m.Version) != nil {
+		return m, "", errors.New("its files must lie below MODULE@VERSION/")
+	}
+	if hash, err = hashOf(m, "zip", in); err != nil {
+		return m, "", err
+	}
+	if name := modfile.ModulePath(goModIn(z, m)); name != "" && name != m.Path {
+		err = fmt.Errorf("its go.mod is that of %s, its files are those of %s", name, m.Path)
+	}
+	return m, hash, err
+}
+
 // goModIn is the go.mod of a zip that was checked, or what stands for it where there is none.
 func goModIn(z *zip.Reader, m module.Version) []byte {
-	if f, err := z.Open(m.Path + "@" + m.Version + "/go.mod"); err == nil {
-		defer f.Close()
-		if mod, err := io.ReadAll(f); err == nil {
-			return mod
-		}
+	if text, err := fs.ReadFile(z, m.String()+"/go.mod"); err == nil {
+		return text
 	}
 	return fmt.Appendf(nil, "module %s\n", modfile.AutoQuote(m.Path))
 }
