@@ -106,10 +106,22 @@ func (t *ContentType[D]) declare(r *registry, owner Plugin) error {
 	if len(keys) == 0 {
 		return fmt.Errorf("content type %q: no field is tagged key", t.Name)
 	}
-	face.single = t.FilePath != nil && len(slots) == 1
+	face.single = len(slots) == 1 && t.pathIs(slots[0])
 	r.contents[face.typ] = face
 	r.indexFilters(contentKind, face.typ, p)
 	return nil
+}
+
+// pathIs says whether a unit's file lies where a field says: of one sample, since only the plugin knows.
+func (t *ContentType[D]) pathIs(f *field) (is bool) {
+	if t.FilePath == nil || f.typ.Kind() != reflect.String || f.pointer {
+		return false
+	}
+	defer func() { is = recover() == nil && is }() // it may need what no unit is without
+	var d D
+	const sample = "some/path~of.a-file"
+	reflect.ValueOf(&d).Elem().FieldByIndex(f.index).SetString(sample)
+	return t.FilePath(&d) == sample
 }
 
 // A Unit is a unit of content that a sync, an upload or a task of the host's found: made by
