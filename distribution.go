@@ -1,6 +1,7 @@
 package pulp
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -43,6 +44,10 @@ type DistributionType[D any] struct {
 	// Live are the routes of a plugin below a distribution's path; httpapi.Live makes them. Paths
 	// that they do not have lead to files. Nil means that there are only files.
 	Live LiveRoutes
+	// Prefix is a path at the root of the server, with slashes at both ends: "/index/". Below it, too, the
+	// HTTP handler has the distributions of this type, as below [App.ContentPath], and their base_url is
+	// there. Empty means only below the content path.
+	Prefix string
 	// Remotes are the remote types that a distribution may name as the place where its routes get
 	// what is not here: see [Live.Fetch]. None means that distributions have no field "remote".
 	Remotes []Part
@@ -108,6 +113,13 @@ func (t *DistributionType[D]) declare(r *registry, owner Plugin) error {
 	r.fromPublication[typ] = t.FromPublication
 	if t.Live != nil {
 		r.liveRoutes[typ] = t.Live
+	}
+	if t.Prefix == "" {
+		return nil
+	}
+	r.prefixes[typ] = t.Prefix
+	if !strings.HasPrefix(t.Prefix, "/") || !CanonicalPath(strings.Trim(t.Prefix, "/")) || !strings.HasSuffix(t.Prefix, "/") || t.Live == nil || strings.HasPrefix(t.Prefix, r.app.cfg.APIRoot) {
+		return fmt.Errorf("distribution type %q: Prefix %q must be a path with slashes at both ends that is not below %s, and needs Live", t.Name, t.Prefix, r.app.cfg.APIRoot)
 	}
 	return nil
 }
@@ -219,7 +231,8 @@ func distributionFields[D any]() []Computed[Distribution[D]] {
 			Values: func(ctx context.Context, _ bun.IDB, ms []*Distribution[D]) ([]any, error) {
 				out := make([]any, len(ms))
 				for i, m := range ms {
-					out[i] = FromContext(ctx).contentURL(ctx, m.BasePath)
+					a := FromContext(ctx)
+					out[i] = a.cfg.ContentOrigin + prefixOf(ctx) + cmp.Or(a.prefixes[m.PulpType], a.ContentPath()) + m.BasePath + "/"
 				}
 				return out, nil
 			}},
@@ -247,10 +260,6 @@ func guardPRNs[D any](ctx context.Context, db bun.IDB, ms []*Distribution[D]) ([
 		}
 	}
 	return out, nil
-}
-
-func (a *App) contentURL(ctx context.Context, basePath string) string {
-	return a.cfg.ContentOrigin + prefixOf(ctx) + a.ContentPath() + basePath + "/"
 }
 
 // pinnedSQL tells when what is pinned was made: a publication, or a version that is served as it is.

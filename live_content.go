@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
+	"io"
 	"strings"
 	"time"
 
@@ -35,6 +35,8 @@ type Live struct {
 	// Remote is where what is not here may come from ([Live.Fetch]); nil if the distribution names
 	// none. Its fields hold secrets: they are for the App, not for answers.
 	Remote *Remote[None]
+	// Prefix is that of the distribution's type, see [DistributionType]; empty for none.
+	Prefix string
 	// Private says that a guard let the request pass: others may be refused.
 	Private bool
 
@@ -67,8 +69,18 @@ func (a *App) Live(ctx context.Context, path string) (*Live, LiveRoutes, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	l := &Live{BasePath: d.base, Path: strings.TrimPrefix(path[len(d.base):], "/"), Private: gate != nil, app: a, d: d}
+	l := &Live{BasePath: d.base, Path: strings.TrimPrefix(path[len(d.base):], "/"), Prefix: a.prefixes[d.typ], Private: gate != nil, app: a, d: d}
 	return l, a.liveRoutes[d.typ], l.read(ctx)
+}
+
+// LivePath splits the path of a request into the [DistributionType].Prefix of a type and what is below it.
+func (a *App) LivePath(path string) (prefix, below string, ok bool) {
+	for _, prefix := range a.prefixes {
+		if below, ok := strings.CutPrefix(path, prefix); ok {
+			return prefix, below, true
+		}
+	}
+	return "", "", false
 }
 
 // read finds what the distribution serves at this moment.
@@ -104,6 +116,11 @@ func (l *Live) readRepository(ctx context.Context, id *int64) (err error) {
 	return nil
 }
 
+// TaskHref is the path of a task in the API.
+func (l *Live) TaskHref(ctx context.Context, id ID) string {
+	return l.app.href(ctx, l.app.kinds[taskKind].ends[0], id.String(), nil)
+}
+
 // App is the App that serves.
 func (l *Live) App() *App { return l.app }
 
@@ -125,6 +142,22 @@ func (l *Live) private(s *Served, err error) (*Served, error) {
 		s.Private = l.Private
 	}
 	return s, err
+}
+
+// ReadAt reads from the middle; one goroutine may at a time. The end of a file that is still on its way comes when
+// all of it has been verified.
+func (f *ServedFile) ReadAt(p []byte, off int64) (int, error) {
+	if r, ok := f.ReadSeekCloser.(io.ReaderAt); ok {
+		return r.ReadAt(p, off)
+	}
+	if _, err := f.Seek(off, io.SeekStart); err != nil {
+		return 0, err
+	}
+	n, err := io.ReadFull(f.ReadSeekCloser, p)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = io.EOF
+	}
+	return n, err
 }
 
 const unitFileSQL = `SELECT ca.relative_path, ca.id, coalesce(a.sha256, ''), coalesce(a.size, -1)
@@ -178,6 +211,23 @@ func (l *Live) Add(ctx context.Context, overwrite bool, units ...int64) (ticket 
 	return ticket, err
 }
 
+// Take saves a unit and has the repository take it, see [Live.Add] with overwrite false, and waits at most so long until
+// it has: ended is false if the task goes on. A [TaskError] with the code PLP0023 says that another unit has its
+// place. The files of a unit that is not saved are discarded.
+func (l *Live) Take(ctx context.Context, u *Unit, wait time.Duration) (task ID, ended bool, err error) {
+	defer u.discard()
+	ids, err := l.app.SaveUnits(ctx, u)
+	if err != nil {
+		return task, false, err
+	}
+	ticket, err := l.Add(ctx, false, ids...)
+	if err != nil {
+		return task, false, err
+	}
+	ended, err = ticket.WaitFor(ctx, wait)
+	return ticket.ID, ended, err
+}
+
 // Keep saves a unit that was got for the request, has the repository take it, see [Live.Add] with overwrite
 // false, and waits at most so long until it has: the unit, whose id is returned, can be served at once by
 // [Live.ServeUnit]. Where the distribution is pinned or has no repository, the unit is in none. The
@@ -195,48 +245,6 @@ func (l *Live) Keep(ctx context.Context, u *Unit, wait time.Duration) (id int64,
 	if err != nil {
 		return 0, err
 	}
-	brief, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	if _, err = ticket.Wait(brief); errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		err = nil // the task goes on
-	}
+	_, err = ticket.WaitFor(ctx, wait)
 	return ids[0], err
-}
-
-const heldSQL = `EXISTS (SELECT 1 FROM repository_content m WHERE m.content_id = c.id AND m.repository_id = ? AND m.added <= ? AND (m.removed IS NULL OR m.removed > ?))`
-
-// In yields the units of this type that a version holds and whose field has a value, in no particular
-// order. The field must have a filter tag: an index finds them, whatever else there is. A nil version
-// holds nothing. ctx must carry the App, as it does in requests and tasks.
-func (t *ContentType[D]) In(ctx context.Context, v *Version, name, value string) iter.Seq2[*Content[D], error] {
-	if v == nil {
-		return func(func(*Content[D], error) bool) {}
-	}
-	a := FromContext(ctx)
-	where, err := t.heldBy(a, v, name, value)
-	if err != nil {
-		return func(yield func(*Content[D], error) bool) { yield(nil, err) }
-	}
-	return NewModel[Content[D]]().All(ctx, a.db.Reader(), where)
-}
-
-func (t *ContentType[D]) heldBy(a *App, v *Version, name, value string) (Where, error) {
-	if a == nil {
-		return nil, ErrNoApp
-	}
-	typ, err := a.typeOf(contentKind, t)
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range a.contents[typ].plan.fields {
-		if f.Name != name || len(f.filters) == 0 {
-			continue
-		}
-		// The same words as the index has, and the type as a literal: else no index would be used.
-		has := fmt.Sprintf("json_extract(?TableAlias.detail, '$.%s') = ? AND ?TableAlias.pulp_type = %d", f.column, typ)
-		return func(q *bun.SelectQuery) *bun.SelectQuery {
-			return q.Where(has, value).Where(heldSQL, v.RepositoryID, v.Number, v.Number)
-		}, nil
-	}
-	return nil, fmt.Errorf("field %q of %s is none that has a filter tag", name, a.contents[typ].label)
 }

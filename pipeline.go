@@ -13,8 +13,6 @@ import (
 
 	"github.com/uptrace/bun"
 	"golang.org/x/sync/errgroup"
-
-	"github.com/gopulp/pulp/internal/fetch"
 )
 
 // The pipeline of a sync: units go in one by one and come out in a version, in stages that
@@ -220,11 +218,7 @@ func (p *pipeline) fetch(ctx context.Context, f *Remotely) error {
 	if f.Bytes != nil {
 		return nil
 	}
-	req := fetch.Request{URLs: []string{f.URL}, Size: f.Size}
-	if f.SHA256 != "" {
-		req.Digests = map[string]string{"sha256": f.SHA256}
-	}
-	in, _, err := p.s.app.fetch(ctx, p.s.client.Client, req)
+	in, _, err := p.s.app.fetch(ctx, p.s.client.Client, f.request())
 	if err != nil {
 		return fmt.Errorf("download %s: %w", f.Path, err)
 	}

@@ -20,6 +20,9 @@ type Publishing struct {
 	checkpoint  bool
 }
 
+// Version is what is being published.
+func (p *Publishing) Version() *Version { return p.version }
+
 // A PublishedFile is a file of a unit of the version that is being published.
 type PublishedFile struct {
 	Path   string

@@ -33,24 +33,40 @@ func (l *Live) Fetch(ctx context.Context, path string, limit int64) (*Incoming, 
 	if err != nil {
 		return nil, fmt.Errorf("%q: %w", path, ErrNotFound)
 	}
+	return fetched(ctx, l, url, func(c *fetch.Client) (*Incoming, error) {
+		in, _, err := l.app.fetch(ctx, c, fetch.Request{URLs: []string{url}, Size: -1, MaxSize: limit})
+		return in, err
+	})
+}
+
+// fetched has get download from the remote, and says of what kind its error is.
+func fetched[T any](ctx context.Context, l *Live, url string, get func(c *fetch.Client) (T, error)) (out T, err error) {
+	if l.Remote == nil {
+		return out, fmt.Errorf("the distribution has no remote: %w", ErrNotFound)
+	}
 	c, err := l.app.clientOf(l.Remote)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	defer c.Close()
-	in, _, err := l.app.fetch(ctx, c.Client, fetch.Request{URLs: []string{url}, Size: -1, MaxSize: limit})
-	var status *fetch.StatusError
+	out, err = get(c.Client)
 	switch {
 	case err == nil:
-		return in, nil
+		return out, nil
 	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
-	case errors.As(err, &status) && (status.Code == 404 || status.Code == 410):
-		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
+		return out, context.Cause(ctx)
+	case missing(err):
+		return out, fmt.Errorf("%w: %w", ErrNotFound, err)
 	case ourFault(err):
-		return nil, fmt.Errorf("fetch %s: %w", fetch.Redact(url), err)
+		return out, fmt.Errorf("fetch %s: %w", fetch.Redact(url), err)
 	}
-	return nil, fmt.Errorf("%w: %w", ErrRemote, err)
+	return out, fmt.Errorf("%w: %w", ErrRemote, err)
+}
+
+// missing says whether a server said that it has no such file.
+func missing(err error) bool {
+	var status *fetch.StatusError
+	return errors.As(err, &status) && (status.Code == 404 || status.Code == 410)
 }
 
 // Pull has get called once for all requests of the distribution that need the same thing, named by
@@ -97,11 +113,6 @@ func Pulled[T any](ctx context.Context, l *Live, key string, get func(ctx contex
 	got, err := l.Pull(ctx, key, func(ctx context.Context) (any, error) { return get(ctx) })
 	out, _ = got.(T)
 	return out, err
-}
-
-// BadRemote is the error of a request's remote that delivers what it must not, of kind [ErrRemote].
-func BadRemote(format string, args ...any) error {
-	return fmt.Errorf("%w: %w", ErrRemote, fmt.Errorf(format, args...))
 }
 
 // calmly makes an error of a panic: it would end the process, being on no request's goroutine.

@@ -135,6 +135,7 @@ type App struct {
 	down          downSources
 	finds         finds
 	misses        misses
+	documents     documents
 	pageEnds      pageEnds
 	counts        memo[int64]   // of the rows of lists, by their queries
 	logins        memo[account] // by username

@@ -33,6 +33,7 @@ type registry struct {
 	declared        map[*endpoint]Part   // the declaration of each type
 	fromPublication map[int64]bool       // of each type of distribution
 	liveRoutes      map[int64]LiveRoutes // of types of distributions that have some
+	prefixes        map[int64]string     // of types of distributions that have one
 	types           map[typeKey]int64
 	labels          map[string]string // of hosts' models → path
 	indexes         map[string]string // name → statement
@@ -53,7 +54,7 @@ func (a *App) declare(ctx context.Context) error {
 		app: a, valid: newValidator(), tasks: map[string]taskType{}, views: map[string]writer{},
 		kinds: coreKinds(), byPath: map[string]*endpoint{}, byPRN: map[string]*endpoint{},
 		byType: map[reflect.Type][]*endpoint{}, contents: map[int64]*contentFace{}, repositories: map[int64]*repositoryFace{}, publications: map[int64]*publicationFace{}, contentGuards: map[int64]*guardFace{},
-		declared: map[*endpoint]Part{}, fromPublication: map[int64]bool{}, liveRoutes: map[int64]LiveRoutes{}, indexes: map[string]string{}, labels: map[string]string{}, limits: map[string]int{}, schedules: map[string]rhythm{},
+		declared: map[*endpoint]Part{}, fromPublication: map[int64]bool{}, liveRoutes: map[int64]LiveRoutes{}, prefixes: map[int64]string{}, indexes: map[string]string{}, labels: map[string]string{}, limits: map[string]int{}, schedules: map[string]rhythm{},
 		guards: map[string]*guard{}, permissions: map[string]bool{}, roles: map[string][]string{},
 	}
 	if err := a.readTypes(ctx); err != nil {

@@ -75,7 +75,8 @@ type kinded interface {
 	typeID() int64
 }
 
-func (m *Remote[D]) kindOf() string { return remoteKind }
+func (m *Remote[D]) kindOf() string     { return remoteKind }
+func (m *Repository[D]) kindOf() string { return repositoryKind }
 
 func (a *App) kindName(k kinded, r record) (string, error) {
 	e := a.kinds[k.kindOf()].ends[k.typeID()]

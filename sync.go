@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/uptrace/bun"
 
@@ -47,7 +48,8 @@ type Sync struct {
 	skipped               bool
 	metadata              []*File
 	mirrored              []*File
-	received              []*Incoming // by Download
+	receivedMu            sync.Mutex
+	received              []*Incoming // by Download and Obtain
 }
 
 // A File is metadata that sync downloaded. It is removed when the sync ends.
@@ -122,6 +124,8 @@ func (s *Sync) Download(ctx context.Context, from string, limit int64) (*Incomin
 		return nil, fmt.Errorf("download %s: %w", lastPart(from), err)
 	}
 	s.downloads.Add(1)
+	s.receivedMu.Lock()
+	defer s.receivedMu.Unlock()
 	s.received = append(s.received, in)
 	return in, nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 )
 
 // A Ticket stands for a task that was dispatched. It means something once the transaction of
@@ -43,6 +44,17 @@ func (k *Ticket[R]) Wait(ctx context.Context) (R, error) {
 		return none, fmt.Errorf("task %s: %w", k.ID, err)
 	}
 	return decodeResult[R](out.result)
+}
+
+// WaitFor waits at most so long. It is false if the task had not ended by then: it goes on.
+func (k *Ticket[R]) WaitFor(ctx context.Context, length time.Duration) (ended bool, err error) {
+	brief, cancel := context.WithTimeout(ctx, length)
+	defer cancel()
+	_, err = k.Wait(brief)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return false, nil
+	}
+	return true, err
 }
 
 func (k *Ticket[R]) outcome(ctx context.Context) (outcome, error) {

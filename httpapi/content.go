@@ -14,17 +14,22 @@ import (
 
 type serveFunc func(ctx context.Context, path string) (*pulp.Served, error)
 
-// content answers a request for what lies below a distribution.
-func (s *server) content(w http.ResponseWriter, r *http.Request, path string) {
+// content answers a request for what lies below a distribution: below the content path, or below the prefix of a
+// type of distributions, where there are no others.
+func (s *server) content(w http.ResponseWriter, r *http.Request, root, path string) {
 	if !plainPath(path) {
 		readOnly(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.failText(w, r, pulp.ErrNotFound) })).ServeHTTP(w, r)
 		return
 	}
 	r = s.show(s.recognize(r))
-	if s.live(w, r, path) {
+	if s.live(w, r, root, path) {
 		return
 	}
 	readOnly(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if root != s.app.ContentPath() {
+			s.failText(w, r, pulp.ErrNotFound)
+			return
+		}
 		find := s.serve
 		if r.Method == http.MethodHead {
 			find = s.look

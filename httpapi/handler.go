@@ -2,7 +2,8 @@
 // content below distributions, as one [http.Handler].
 //
 //	request ─► Handler ─► correlation id, prefix, recovery
-//	             ├─ {root}content/…      ─► App.Serve ─► file, listing or redirect
+//	             ├─ {root}content/…      ─► App.Live ─► route of a plugin
+//	             │                       ─► App.Serve ─► file, listing or redirect
 //	             └─ {root}api/v3/…       ─► route ─► who is it? ─► body ─► Operation.Do ─► answer
 //	                  docs/api.json          made of the same operations
 //
@@ -21,8 +22,8 @@ import (
 	"github.com/gopulp/pulp"
 )
 
-// Handler serves what lies below app's root ([pulp.Config.APIRoot]); all other paths are not
-// found. It may be mounted anywhere in any server:
+// Handler serves what lies below app's root ([pulp.Config.APIRoot]), and below the paths that plugins name for
+// their distributions ([pulp.DistributionType].Prefix); all other paths are not found. It may be mounted anywhere in any server:
 //
 //	mux.Handle("/pulp/", httpapi.Handler(app))
 //	mux.Handle("/mirror/", http.StripPrefix("/mirror", httpapi.Handler(app)))
@@ -115,7 +116,11 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(ctx)
 	defer s.rescue(w, r)
 	if path, ok := strings.CutPrefix(r.URL.Path, s.app.ContentPath()); ok {
-		s.content(w, r, path)
+		s.content(w, r, s.app.ContentPath(), path)
+		return
+	}
+	if prefix, path, ok := s.app.LivePath(r.URL.Path); ok {
+		s.content(w, r, prefix, path)
 		return
 	}
 	s.api.ServeHTTP(w, r)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -50,6 +51,7 @@ type LiveRequest struct {
 	Vars map[string]string
 
 	server *server
+	root   string        // the path below which distributions are
 	outer  *http.Request // as it came
 	forms  *[]*pulp.Input
 }
@@ -142,6 +144,11 @@ func (r *LiveRequest) Form(w http.ResponseWriter) (*pulp.Input, error) {
 	return in, err
 }
 
+// Base is the URL of the distribution, as the client has asked for it, with a slash at its end.
+func (r *LiveRequest) Base() string {
+	return r.server.origin(r.outer) + escaped(mountPoint(r.outer)+r.root+r.BasePath) + "/"
+}
+
 // discard removes the files that nobody kept.
 func (r *LiveRequest) discard() {
 	for _, in := range *r.forms {
@@ -150,13 +157,13 @@ func (r *LiveRequest) discard() {
 }
 
 // live answers a request below a distribution with routes; false if there is none at the path.
-func (s *server) live(w http.ResponseWriter, r *http.Request, path string) (done bool) {
+func (s *server) live(w http.ResponseWriter, r *http.Request, root, path string) (done bool) {
 	live, routes, err := s.app.Live(r.Context(), path)
 	switch {
 	case err != nil:
 		s.failText(w, r, err)
 		return true
-	case live == nil:
+	case live == nil, root != live.Prefix && root != s.app.ContentPath():
 		return false
 	}
 	done = true // also if the handler panics
@@ -171,20 +178,20 @@ func (s *server) live(w http.ResponseWriter, r *http.Request, path string) (done
 		s.failText(out, r, refuse(http.StatusForbidden, "Requests from other sites are not allowed."))
 		return true
 	}
-	lr := &LiveRequest{Live: live, server: s, outer: r, forms: new([]*pulp.Input)}
+	lr := &LiveRequest{Live: live, server: s, root: root, outer: r, forms: new([]*pulp.Input)}
 	defer lr.discard()
 	inner := r.WithContext(context.WithValue(r.Context(), liveKey{}, lr))
 	inner.URL = &url.URL{Path: "/" + live.Path, RawQuery: r.URL.RawQuery}
 	lr.Request = inner
-	s.route(out, lr, path, routes.(*liveRoutes).router)
+	s.route(out, lr, root+path, routes.(*liveRoutes).router)
 	return true
 }
 
 // route calls the handler of the route for a request, or what there is in its place.
 func (s *server) route(w http.ResponseWriter, r *LiveRequest, path string, router *mux.Router) {
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead
-	if read && path == r.BasePath {
-		redirect(w, r.outer, s.app.ContentPath()+path+"/")
+	if read && r.Path == "" && !strings.HasSuffix(path, "/") {
+		redirect(w, r.outer, path+"/")
 		return
 	}
 	var match mux.RouteMatch

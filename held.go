@@ -1,0 +1,119 @@
+package pulp
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/uptrace/bun"
+)
+
+const heldSQL = `EXISTS (SELECT 1 FROM repository_content m WHERE m.content_id = c.id AND m.repository_id = ? AND m.added <= ? AND (m.removed IS NULL OR m.removed > ?))`
+
+// In yields the units of this type that a version holds and whose field has a value, in no particular
+// order. The field must have a filter tag: an index finds them, whatever else there is. A nil version
+// holds nothing. ctx must carry the App, as it does in requests and tasks.
+func (t *ContentType[D]) In(ctx context.Context, v *Version, name, value string) iter.Seq2[*Content[D], error] {
+	if v == nil {
+		return func(func(*Content[D], error) bool) {}
+	}
+	a := FromContext(ctx)
+	where, err := t.heldBy(a, v, name, value)
+	if err != nil {
+		return func(yield func(*Content[D], error) bool) { yield(nil, err) }
+	}
+	return NewModel[Content[D]]().All(ctx, a.db.Reader(), where)
+}
+
+func (t *ContentType[D]) heldBy(a *App, v *Version, name, value string) (Where, error) {
+	column, typ, err := t.indexed(a, name)
+	if err != nil {
+		return nil, err
+	}
+	has := fmt.Sprintf("%s = ? AND c.pulp_type = %d", column, typ)
+	return func(q *bun.SelectQuery) *bun.SelectQuery {
+		return q.Where(has, value).Where(heldSQL, v.RepositoryID, v.Number, v.Number)
+	}, nil
+}
+
+// indexed is a field with an index: the same words as the index has, and the type, which must be a literal;
+// else no index would be used.
+func (t *ContentType[D]) indexed(a *App, name string) (column string, typ int64, err error) {
+	if a == nil {
+		return "", 0, ErrNoApp
+	}
+	if typ, err = a.typeOf(contentKind, t); err != nil {
+		return "", 0, err
+	}
+	for _, f := range a.contents[typ].plan.fields {
+		if f.Name == name && len(f.filters) > 0 {
+			return fmt.Sprintf("json_extract(c.detail, '$.%s')", f.column), typ, nil
+		}
+	}
+	return "", 0, fmt.Errorf("field %q of %s is none that has a filter tag", name, a.contents[typ].label)
+}
+
+// Values yields what a field says of the units of this type that a version holds: each value once, in order.
+// It must be a text field with a filter tag. It reads the index of all units of the type, and the version's part of it, but
+// no unit. A nil version holds nothing. ctx must carry the App.
+func (t *ContentType[D]) Values(ctx context.Context, v *Version, name string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		if v == nil {
+			return
+		}
+		a := FromContext(ctx)
+		query, err := t.valuesOf(a, name)
+		if err != nil {
+			yield("", err)
+			return
+		}
+		for last := ""; ; {
+			var found []string
+			err := a.eachRow(ctx, query, []any{last, v.RepositoryID, v.Number, v.Number, membershipBatch}, func(scan func(...any) error) error {
+				err := scan(&last)
+				found = append(found, last)
+				return err
+			})
+			if err != nil {
+				yield("", fmt.Errorf("list values of %s: %w", name, err))
+				return
+			}
+			for _, value := range found {
+				if !yield(value, nil) {
+					return
+				}
+			}
+			if len(found) < membershipBatch {
+				return
+			}
+		}
+	}
+}
+
+// valuesOf is the statement of a batch of values behind ?1.
+func (t *ContentType[D]) valuesOf(a *App, name string) (string, error) {
+	column, typ, err := t.indexed(a, name)
+	return fmt.Sprintf("SELECT DISTINCT %[1]s FROM content c WHERE c.pulp_type = %[2]d AND %[1]s > ? AND "+heldSQL+" ORDER BY 1 LIMIT ?", column, typ), err
+}
+
+// DistributionOf is the distribution that a request is about, with the fields of its type, which must be D.
+func DistributionOf[D any](ctx context.Context, l *Live) (*Distribution[D], error) {
+	m, err := NewModel[Distribution[D]]().First(ctx, l.app.db.Reader(), byKey(l.d.id))
+	if err != nil {
+		return nil, fmt.Errorf("read the distribution: %w", err)
+	}
+	return m, nil
+}
+
+// RemoteOf is the remote of a request's distribution, with the fields of its type, which must be D; ErrNotFound if
+// there is none.
+func RemoteOf[D any](ctx context.Context, l *Live) (*Remote[D], error) {
+	if l.Remote == nil {
+		return nil, fmt.Errorf("the distribution has no remote: %w", ErrNotFound)
+	}
+	m, err := NewModel[Remote[D]]().First(ctx, l.app.db.Reader(), byKey(l.Remote.ID), alive)
+	if err != nil {
+		return nil, fmt.Errorf("read the distribution's remote: %w", err)
+	}
+	return m, nil
+}
