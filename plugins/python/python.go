@@ -1,0 +1,92 @@
+// Package python is the plugin for Python packages. Below a distribution it is an index as pip, twine and others
+// use them: the simple index in HTML and JSON (PEP 503, 691), metadata beside files (PEP 658), and uploads.
+//
+// The index is made when it is asked for, of the version that is served. Packages come there by uploads, by a sync
+// of the projects that a remote lists, or when a client first asks for them: a distribution with a remote gets from
+// there what it does not have, and its repository keeps it.
+package python
+
+import (
+	"context"
+
+	"github.com/gopulp/pulp"
+	"github.com/gopulp/pulp/httpapi"
+	"github.com/gopulp/pulp/plugins/python/internal/pep"
+)
+
+const version = "3.13.0"
+
+// Package is one file of a release of a project: a wheel or a source distribution.
+type Package struct {
+	RelativePath string `json:"relative_path" validate:"required" pulp:"writeonly" doc:"The name of the file, which says what the package is."`
+	Digest       string `json:"digest" pulp:"hidden,key,filter=sha256"`
+	Filename     string `json:"filename" pulp:"readonly,slot,filter" doc:"The name of the distribution package, usually of the format: {distribution}-{version}(-{build tag})?-{python tag}-{abi tag}-{platform tag}.{packagetype}"`
+	PackageType  string `json:"packagetype" pulp:"readonly,filter" doc:"The type of the distribution package: sdist or bdist_wheel."`
+	// Python is what a wheel runs on, as its name says.
+	Python     string  `json:"python_version" pulp:"readonly" doc:"The tag that says which Python a wheel is for, or source."`
+	Normalized string  `json:"name_normalized" pulp:"hidden,filter"`
+	Size       int64   `json:"size" pulp:"hidden"`
+	Metadata   string  `json:"metadata_sha256" pulp:"hidden"` // empty: it is not served beside the file
+	Yanked     *string `json:"yanked" pulp:"hidden"`          // why; nil if it is not
+	pep.Core
+}
+
+// Repository is what a repository has beyond any other.
+type Repository struct {
+	Autopublish bool `json:"autopublish" default:"false" doc:"Whether to automatically create publications for new repository versions."`
+}
+
+// Remote is what a remote, another index, has beyond any other.
+type Remote struct {
+	Includes         []string `json:"includes" doc:"Requirements, such as \"django>=4,<5\", that say what is taken. Empty means everything."`
+	Excludes         []string `json:"excludes" doc:"Requirements that say what of that is not taken."`
+	Prereleases      bool     `json:"prereleases" default:"false" doc:"Whether pre-releases are taken that no requirement names."`
+	PackageTypes     []string `json:"package_types" doc:"The types that are taken; empty means all. Only sdist and bdist_wheel can be."`
+	KeepLatest       int64    `json:"keep_latest_packages" default:"0" validate:"min=0" doc:"How many of the latest versions of a project a sync takes; 0 means all."`
+	ExcludePlatforms []string `json:"exclude_platforms" doc:"Platforms whose wheels are not taken: windows, macos, freebsd, linux."`
+}
+
+// Distribution is what a distribution has beyond any other.
+type Distribution struct {
+	AllowUploads bool `json:"allow_uploads" default:"true" doc:"Whether packages may be uploaded to the index, by those who may modify the repository."`
+}
+
+// Plugin returns the plugin, to be named in [pulp.Config].
+func Plugin() pulp.Plugin {
+	return pulp.Plugin{Name: "python", Version: version, Parts: []pulp.Part{packages, remotes, repositories, publications, distributions}}
+}
+
+var packages = &pulp.ContentType[Package]{
+	Name: "python", Path: "packages", Class: "PythonPackageContent", Reclaimable: true,
+	FilePath: func(p *Package) string { return p.Filename },
+	Validate: func(p *Package) error {
+		if _, err := pep.ParseFilename(p.RelativePath, ""); err != nil {
+			return pulp.FieldErrors{"relative_path": {err.Error()}}
+		}
+		return nil
+	},
+	FromFile: func(_ context.Context, p *Package, in *pulp.Incoming) error {
+		if err := p.describe(p.RelativePath, in); err != nil {
+			return pulp.FieldErrors{"file": {"The file cannot be read as a Python package: " + err.Error() + "."}}
+		}
+		return nil
+	},
+}
+
+var remotes = &pulp.RemoteType[Remote]{Name: "python", Validate: func(_, r *pulp.Remote[Remote]) error {
+	_, err := newFilter(&r.Detail)
+	return err
+}}
+
+var repositories = &pulp.RepositoryType[Repository]{
+	Name: "python", Content: []pulp.Part{packages}, Remotes: []pulp.Part{remotes}, Sync: pulp.SyncFunc(sync),
+	OnVersion: pulp.Autopublish(publications, func(r *Repository) (pulp.None, bool) { return pulp.None{}, r.Autopublish }),
+}
+
+var publications = &pulp.PublicationType[pulp.None]{
+	Name: "pypi", Class: "PythonPublication", Repositories: "python", PassThrough: true, Publish: publish,
+}
+
+var distributions = &pulp.DistributionType[Distribution]{
+	Name: "pypi", Class: "PythonDistribution", Remotes: []pulp.Part{remotes}, Live: httpapi.Live(routes), Prefix: "/pypi/",
+}
