@@ -32,15 +32,6 @@ type ServedFile struct {
 	Modified Time   // when these bytes came to be at this path; zero as long as others may follow in the same second, the unit of HTTP's dates
 }
 
-// ReadAt reads from the middle, of files that have come whole: those that [Live.ServeUnit] serves, unless they are
-// large and still on their way.
-func (f *ServedFile) ReadAt(p []byte, off int64) (int, error) {
-	if r, ok := f.ReadSeekCloser.(io.ReaderAt); ok {
-		return r.ReadAt(p, off)
-	}
-	return 0, fmt.Errorf("read %s: it has not come whole", f.Name)
-}
-
 // A Listing is a directory: its path below the content root, with a slash at the end, and its
 // entries in the order of their names.
 type Listing struct {
