@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"path"
 	"strings"
 )
 
@@ -264,38 +263,4 @@ func (a *App) serveFrom(ctx context.Context, s *shelf, whole, rel string, open o
 		return &Served{Redirect: whole + "/"}, nil
 	}
 	return nil, ErrNotFound
-}
-
-// A shelved file is one that a path leads to.
-type shelvedFile struct {
-	path            string
-	contentArtifact int64  // 0 for metadata
-	sha256          string // empty if its bytes are not here
-	size            int64
-}
-
-// settled is t once its second is over, else zero: a client that asks by If-Modified-Since alone must
-// not take what was there earlier in that second for what is there now.
-func (a *App) settled(t Time) Time {
-	if t/1e6 >= a.now()/1e6 {
-		return 0
-	}
-	return t
-}
-
-// openFile opens a file, which may mean to fetch it first.
-func (a *App) openFile(ctx context.Context, s *shelf, f *shelvedFile) (*Served, error) {
-	out := &ServedFile{Name: path.Base(f.path), Size: f.size, SHA256: f.sha256, Modified: a.settled(s.changed)}
-	if f.sha256 == "" {
-		if err := a.onDemand(ctx, f, out); err != nil {
-			return nil, err
-		}
-		return &Served{File: out}, nil
-	}
-	file, err := a.openArtifact(ctx, f)
-	if err != nil {
-		return nil, fmt.Errorf("open artifact %s: %w", f.sha256, err)
-	}
-	out.ReadSeekCloser = file
-	return &Served{File: out}, nil
 }
