@@ -27,7 +27,7 @@ func must[T any](v T, err error) T {
 func openExample() (app *pulp.App, closeAll func()) {
 	dir := must(os.MkdirTemp("", "deb"))
 	db := must(sqlite.Open(dir, sqlite.Synchronous(sqlite.Off)))
-	app = must(pulp.Open(context.Background(), db, pulp.Config{Plugins: []pulp.Plugin{deb.Plugin()}, Logger: slog.New(slog.DiscardHandler)}))
+	app = must(pulp.Open(context.Background(), db, pulp.Config{Plugins: []pulp.Plugin{deb.Plugin()}, AdminPassword: "secret", Logger: slog.New(slog.DiscardHandler)}))
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- app.Run(ctx) }()
