@@ -32,6 +32,8 @@ func TestThisProjectBuildsThroughIt(t *testing.T) {
 		}
 		out, err := goCommand(t, s.ContentURL("go"), dir, "mod", "download")
 		require.NoError(t, err, "%s: %s", round, out)
+		out, err = goIn(t, s.ContentURL("go"), dir, filepath.Join("..", ".."), "build", "-mod=readonly", "./...")
+		require.NoError(t, err, "%s: %s", round, out)
 	}
 	t.Log(len(s.List(t, "content/goproxy/modules/")), "files are held")
 }

@@ -101,6 +101,12 @@ func (s *site) body(t *testing.T, path string) string {
 // goCommand runs the go command in a directory of its own, with a module cache of its own.
 func goCommand(t *testing.T, proxy, dir string, args ...string) (string, error) {
 	t.Helper()
+	return goIn(t, proxy, dir, dir, args...)
+}
+
+// goIn runs the go command in a directory, with a module cache in another one.
+func goIn(t *testing.T, proxy, cache, dir string, args ...string) (string, error) {
+	t.Helper()
 	tool, err := exec.LookPath("go")
 	if err != nil && os.Getenv("PULP_TEST_TOOLS") == "" {
 		t.Skip("this test needs the go command")
@@ -108,8 +114,8 @@ func goCommand(t *testing.T, proxy, dir string, args ...string) (string, error) 
 	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), tool, args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOPROXY="+proxy, "GONOSUMDB=*", "GONOSUMCHECK=1", "GOFLAGS=-mod=mod -modcacherw", "GOTOOLCHAIN=local", "GOWORK=off",
-		"GOPATH="+filepath.Join(dir, "path"), "GOMODCACHE="+filepath.Join(dir, "cache"))
+	cmd.Env = append(os.Environ(), "GOPROXY="+proxy, "GONOSUMDB=*", "GONOSUMCHECK=1", "GOFLAGS=-mod=mod -modcacherw -trimpath", "GOTOOLCHAIN=local", "GOWORK=off",
+		"GOPATH="+filepath.Join(cache, "path"), "GOMODCACHE="+filepath.Join(cache, "cache"))
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
