@@ -49,6 +49,9 @@ type ContentType[D any] struct {
 	// FilePath is where the only file of a unit lies, relative to its repository. Nil means that a
 	// unit's files name their own paths, as in [Remotely].
 	FilePath func(d *D) string
+	// SHA256 is the digest of the only file of a unit, where the detail has it: clients then read it also of
+	// units whose file is not here. Nil means that they do not.
+	SHA256 func(d *D) string
 	// Beside makes units that come into the repository with one that a client creates, after
 	// FromFile has filled it in; it may clear fields that only it needs. Nil means none.
 	Beside func(d *D) []*Unit
@@ -80,7 +83,7 @@ func (t *ContentType[D]) declare(r *registry, owner Plugin) error {
 	vs := &ViewSet[Content[D]]{
 		Path: d.path(owner), Name: words(title(owner.Name)) + " content", class: d.className(owner), kind: contentKind, typ: d.label(owner), decl: t,
 		Ops: List | Read, labels: true, roleless: true, rules: func(g *guard) []rule { return t.rules(r, owner) },
-		Serializer: Serializer[Content[D]]{Computed: fileFields[D](t.FilePath != nil)},
+		Serializer: Serializer[Content[D]]{Computed: fileFields(t.FilePath != nil, t.SHA256)},
 		Filters:    contentFilters(), sorts: contentSorts,
 	}
 	if t.FromFile != nil {

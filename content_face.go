@@ -41,8 +41,9 @@ func filesOf(ctx context.Context, db bun.IDB, ids []int64) (map[int64][]unitFile
 	return out, rows.Err()
 }
 
-// fileFields are the fields of a unit that tell of its files: of the only one, or of all.
-func fileFields[D any](single bool) []Computed[Content[D]] {
+// fileFields are the fields of a unit that tell of its files: of the only one, or of all. known is the digest of
+// one that is not here.
+func fileFields[D any](single bool, known func(d *D) string) []Computed[Content[D]] {
 	uri := schema.Value{Type: schema.String, Format: "uri"}
 	if !single {
 		return []Computed[Content[D]]{{Name: "artifacts", Doc: "A dict mapping relative paths inside the Content to the corresponding Artifact URLs.",
@@ -53,11 +54,14 @@ func fileFields[D any](single bool) []Computed[Content[D]] {
 		out = append(out, Computed[Content[D]]{Name: name, Doc: "The " + strings.ToUpper(name) + " checksum if available.",
 			Value: schema.Value{Type: schema.String},
 			Values: func(ctx context.Context, db bun.IDB, ms []*Content[D]) ([]any, error) {
-				return eachFile(ctx, db, ms, func(f unitFile) any {
-					if f.digests[i] == nil {
-						return nil
+				return eachFile(ctx, db, ms, func(m *Content[D], f unitFile) any {
+					switch {
+					case f.digests[i] != nil:
+						return *f.digests[i]
+					case name == "sha256" && known != nil:
+						return known(&m.Detail)
 					}
-					return *f.digests[i]
+					return nil
 				})
 			}})
 	}
@@ -65,7 +69,7 @@ func fileFields[D any](single bool) []Computed[Content[D]] {
 }
 
 // eachFile computes a value of the only file of each unit; null for a unit without one.
-func eachFile[D any](ctx context.Context, db bun.IDB, ms []*Content[D], value func(unitFile) any) ([]any, error) {
+func eachFile[D any](ctx context.Context, db bun.IDB, ms []*Content[D], value func(*Content[D], unitFile) any) ([]any, error) {
 	files, err := pageFiles(ctx, db, ms)
 	if err != nil {
 		return nil, err
@@ -73,7 +77,7 @@ func eachFile[D any](ctx context.Context, db bun.IDB, ms []*Content[D], value fu
 	out := make([]any, len(ms))
 	for i, m := range ms {
 		if of := files[m.ID]; len(of) > 0 {
-			out[i] = value(of[0])
+			out[i] = value(m, of[0])
 		}
 	}
 	return out, nil

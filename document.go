@@ -134,6 +134,8 @@ func (l *Live) Document(ctx context.Context, from, accept string, limit int64) (
 		switch now := l.app.clock(); {
 		case err == nil:
 			l.app.documents.keep(key, p, now.Add(documentFresh))
+		case errors.Is(err, ErrNotFound):
+			l.app.documents.keep(key, nil, now)
 		case old != nil && errors.Is(err, ErrRemote):
 			l.app.documents.keep(key, old, now.Add(brokenFor))
 			return old, nil
@@ -177,11 +179,15 @@ func (s *documents) at(key string, now time.Time) (p *Document, fresh bool) {
 	return one.Document, one.Document != nil && now.Before(one.until)
 }
 
+// keep keeps a document until a time, and as what stands in for a later one; nil forgets that of the key.
 func (s *documents) keep(key string, p *Document, until time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old := s.byKey[key].Document; old != nil {
 		s.size -= len(old.Text)
+	}
+	if delete(s.byKey, key); p == nil {
+		return
 	}
 	if s.byKey == nil || s.size+len(p.Text) > mostDocuments {
 		s.byKey, s.size = map[string]keptDocument{}, 0

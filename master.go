@@ -22,7 +22,7 @@ func (masters) declare(r *registry, owner Plugin) error {
 		&ViewSet[Remote[raw]]{Path: "remotes", Name: "remote", class: "GenericRemote", kind: remoteKind, sorts: remoteSorts(), Ops: List, labels: true, master: true, Scope: alive,
 			Filters: timeFilters("pulp_last_updated", "rm.pulp_last_updated")},
 		&ViewSet[Content[raw]]{Path: "content", Name: "content", class: "MultipleArtifactContent", kind: contentKind, Ops: List, labels: true, master: true,
-			Serializer: Serializer[Content[raw]]{Computed: fileFields[raw](false)}, Filters: contentFilters()},
+			Serializer: Serializer[Content[raw]]{Computed: fileFields[raw](false, nil)}, Filters: contentFilters()},
 		&ViewSet[Publisher[raw]]{Path: "publishers", Name: "publisher", class: "Publisher", kind: publisherKind, Ops: List, labels: true, master: true},
 		&ViewSet[Publication[raw]]{Path: "publications", Name: "publication", class: "Publication", kind: publicationKind, Ops: List, master: true,
 			Serializer: Serializer[Publication[raw]]{Computed: publicationFields[raw]()[:1]},

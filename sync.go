@@ -152,9 +152,10 @@ func (s *Sync) Resolve(base, file string) (string, error) {
 	return u, nil
 }
 
-// BadMetadata is the failure of a sync of what is wrong with a file of the remote's metadata.
+// BadMetadata is the failure of a sync of what is wrong with a file of the remote's metadata. To a request that is
+// answered from a remote it is [ErrRemote].
 func BadMetadata(file string, err error) error {
-	return &TaskError{Code: "PLP0013", Text: fmt.Sprintf("%s: %s", file, err), Err: err}
+	return &TaskError{Code: "PLP0013", Text: fmt.Sprintf("%s: %s", file, err), Err: fmt.Errorf("%w: %w", ErrRemote, err)}
 }
 
 // Put hands a unit to the pipeline; it waits while the pipeline is busy. Its error is that of

@@ -1,6 +1,7 @@
 package python
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,6 +39,34 @@ func moved(w http.ResponseWriter, to string) error {
 	w.Header().Set("Location", "./"+to)
 	w.WriteHeader(http.StatusMovedPermanently)
 	return nil
+}
+
+// heldOf is what a version of a repository has of a project, by the names of files.
+func heldOf(ctx context.Context, v *pulp.Version, name string) (map[string]*pulp.Content[Package], error) {
+	out := map[string]*pulp.Content[Package]{}
+	for c, err := range packages.In(ctx, v, "name_normalized", name) {
+		if err != nil {
+			return nil, err
+		}
+		out[c.Detail.Filename] = c
+	}
+	return out, nil
+}
+
+// entryOf is a package on the page of its project.
+func entryOf(c *pulp.Content[Package], url string) pep.File {
+	p := &c.Detail
+	f := pep.File{Filename: p.Filename, URL: url, Hashes: map[string]string{"sha256": p.Digest}, RequiresPython: p.RequiresPython, UploadTime: c.Created.String(), Named: pep.Filename{Version: p.Version}}
+	if p.Size >= 0 {
+		f.Size = &p.Size
+	}
+	if p.Metadata != "" {
+		f.Metadata = pep.Mark{Set: true, Why: "sha256=" + p.Metadata}
+	}
+	if p.Yanked != nil {
+		f.Yanked = pep.Mark{Set: true, Why: *p.Yanked}
+	}
+	return f
 }
 
 // filesOf is what the page of a project has: what is here, and what else the remote has.
@@ -144,7 +173,7 @@ func serveMetadata(w http.ResponseWriter, r *httpapi.LiveRequest, c *pulp.Conten
 		return err
 	}
 	defer served.File.Close()
-	text, err := inWheel.FromZip(served.File, served.File.Size)
+	text, err := pep.MetadataIn(".whl", served.File, served.File.Size)
 	if err != nil {
 		return fmt.Errorf("read the metadata in %s: %w", c.Detail.Filename, err)
 	}

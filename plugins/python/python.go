@@ -20,14 +20,16 @@ const version = "3.13.0"
 type Package struct {
 	RelativePath string `json:"relative_path" validate:"required" pulp:"writeonly" doc:"The name of the file, which says what the package is."`
 	Digest       string `json:"digest" pulp:"hidden,key,filter=sha256"`
-	Filename     string `json:"filename" pulp:"readonly,slot,filter" doc:"The name of the distribution package, usually of the format: {distribution}-{version}(-{build tag})?-{python tag}-{abi tag}-{platform tag}.{packagetype}"`
+	Filename     string `json:"filename" pulp:"readonly,key,slot,filter" doc:"The name of the distribution package, usually of the format: {distribution}-{version}(-{build tag})?-{python tag}-{abi tag}-{platform tag}.{packagetype}"`
 	PackageType  string `json:"packagetype" pulp:"readonly,filter" doc:"The type of the distribution package: sdist or bdist_wheel."`
 	// Python is what a wheel runs on, as its name says.
-	Python     string  `json:"python_version" pulp:"readonly" doc:"The tag that says which Python a wheel is for, or source."`
-	Normalized string  `json:"name_normalized" pulp:"hidden,filter"`
-	Size       int64   `json:"size" pulp:"hidden"`
-	Metadata   string  `json:"metadata_sha256" pulp:"hidden"` // empty: it is not served beside the file
-	Yanked     *string `json:"yanked" pulp:"hidden"`          // why; nil if it is not
+	Python     string `json:"python_version" pulp:"readonly" doc:"The tag that says which Python a wheel is for, or source."`
+	Normalized string `json:"name_normalized" pulp:"hidden,filter"`
+	Size       int64  `json:"size" pulp:"hidden"`
+	Metadata   string `json:"metadata_sha256" pulp:"hidden"` // empty: it is not served beside the file
+	// What one remote says of a file is never taken for what another one, or the file itself, does.
+	Said   string  `json:"said" pulp:"hidden,key"`   // the digest of Core
+	Yanked *string `json:"yanked" pulp:"hidden,key"` // why; nil if it is not
 	pep.Core
 }
 
@@ -36,15 +38,8 @@ type Repository struct {
 	Autopublish bool `json:"autopublish" default:"false" doc:"Whether to automatically create publications for new repository versions."`
 }
 
-// Remote is what a remote, another index, has beyond any other.
-type Remote struct {
-	Includes         []string `json:"includes" doc:"Requirements, such as \"django>=4,<5\", that say what is taken. Empty means everything."`
-	Excludes         []string `json:"excludes" doc:"Requirements that say what of that is not taken."`
-	Prereleases      bool     `json:"prereleases" default:"false" doc:"Whether pre-releases are taken that no requirement names."`
-	PackageTypes     []string `json:"package_types" doc:"The types that are taken; empty means all. Only sdist and bdist_wheel can be."`
-	KeepLatest       int64    `json:"keep_latest_packages" default:"0" validate:"min=0" doc:"How many of the latest versions of a project a sync takes; 0 means all."`
-	ExcludePlatforms []string `json:"exclude_platforms" doc:"Platforms whose wheels are not taken: windows, macos, freebsd, linux."`
-}
+// Remote is what a remote, another index, has beyond any other: what is taken of it.
+type Remote struct{ pep.Rules }
 
 // Distribution is what a distribution has beyond any other.
 type Distribution struct {
@@ -58,7 +53,7 @@ func Plugin() pulp.Plugin {
 
 var packages = &pulp.ContentType[Package]{
 	Name: "python", Path: "packages", Class: "PythonPackageContent", Reclaimable: true,
-	FilePath: func(p *Package) string { return p.Filename },
+	FilePath: func(p *Package) string { return p.Filename }, SHA256: func(p *Package) string { return p.Digest },
 	Validate: func(p *Package) error {
 		if _, err := pep.ParseFilename(p.RelativePath, ""); err != nil {
 			return pulp.FieldErrors{"relative_path": {err.Error()}}
@@ -74,7 +69,7 @@ var packages = &pulp.ContentType[Package]{
 }
 
 var remotes = &pulp.RemoteType[Remote]{Name: "python", Validate: func(_, r *pulp.Remote[Remote]) error {
-	_, err := newFilter(&r.Detail)
+	_, err := r.Detail.Filter()
 	return err
 }}
 

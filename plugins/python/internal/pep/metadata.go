@@ -14,32 +14,33 @@ import (
 const MaxMetadata = 4 << 20
 
 // Core is what the core metadata of a package says. Empty means that it does not say it, or, of packages that
-// have not been downloaded, that the remote does not.
+// have not been downloaded, that the remote does not. Clients may say it with an upload; what the file says is
+// what counts.
 type Core struct {
 	Name                   string            `json:"name" pulp:"readonly,filter" doc:"The name of the project."`
 	Version                string            `json:"version" pulp:"readonly,filter" doc:"The packages version number."`
 	MetadataVersion        string            `json:"metadata_version" pulp:"readonly" doc:"Version of the file format."`
-	Summary                string            `json:"summary" pulp:"readonly" doc:"A one-line summary of what the package does."`
-	Description            string            `json:"description" pulp:"readonly" doc:"A longer description of the package."`
-	DescriptionContentType string            `json:"description_content_type" pulp:"readonly" doc:"The markup of the description, as a media type."`
-	Keywords               string            `json:"keywords" pulp:"readonly,filter" doc:"Keywords to assist searching for the package."`
-	HomePage               string            `json:"home_page" pulp:"readonly" doc:"The URL of the project's home page."`
-	DownloadURL            string            `json:"download_url" pulp:"readonly" doc:"Where the project says that this version is."`
-	Author                 string            `json:"author" pulp:"readonly,filter" doc:"The author's name and how to reach them."`
-	AuthorEmail            string            `json:"author_email" pulp:"readonly" doc:"The author's e-mail address."`
-	Maintainer             string            `json:"maintainer" pulp:"readonly" doc:"The maintainer's name and how to reach them."`
-	MaintainerEmail        string            `json:"maintainer_email" pulp:"readonly" doc:"The maintainer's e-mail address."`
-	License                string            `json:"license" pulp:"readonly" doc:"The licence, in words or as an expression."`
-	RequiresPython         string            `json:"requires_python" pulp:"readonly,filter" doc:"The Python versions with which the package works."`
-	ProjectURL             string            `json:"project_url" pulp:"readonly" doc:"A browsable URL for the project."`
-	ProjectURLs            map[string]string `json:"project_urls" pulp:"readonly" doc:"Labels and URLs of the project."`
-	Platform               string            `json:"platform" pulp:"readonly" doc:"Platforms, separated by commas."`
-	SupportedPlatform      string            `json:"supported_platform" pulp:"readonly" doc:"Platforms for which a binary was built, separated by commas."`
-	Classifiers            []string          `json:"classifiers" pulp:"readonly" doc:"Classification values."`
-	RequiresDist           []string          `json:"requires_dist" pulp:"readonly" doc:"Packages that this one requires."`
-	ProvidesDist           []string          `json:"provides_dist" pulp:"readonly" doc:"Names that it has as well."`
-	ObsoletesDist          []string          `json:"obsoletes_dist" pulp:"readonly" doc:"Packages that it takes the place of."`
-	RequiresExternal       []string          `json:"requires_external" pulp:"readonly" doc:"What it needs that is no Python package."`
+	Summary                string            `json:"summary" pulp:"blank" doc:"A one-line summary of what the package does."`
+	Description            string            `json:"description" pulp:"blank" doc:"A longer description of the package."`
+	DescriptionContentType string            `json:"description_content_type" pulp:"blank" doc:"The markup of the description, as a media type."`
+	Keywords               string            `json:"keywords" pulp:"blank,filter" doc:"Keywords to assist searching for the package."`
+	HomePage               string            `json:"home_page" pulp:"blank" doc:"The URL of the project's home page."`
+	DownloadURL            string            `json:"download_url" pulp:"blank" doc:"Where the project says that this version is."`
+	Author                 string            `json:"author" pulp:"blank,filter" doc:"The author's name and how to reach them."`
+	AuthorEmail            string            `json:"author_email" pulp:"blank" doc:"The author's e-mail address."`
+	Maintainer             string            `json:"maintainer" pulp:"blank" doc:"The maintainer's name and how to reach them."`
+	MaintainerEmail        string            `json:"maintainer_email" pulp:"blank" doc:"The maintainer's e-mail address."`
+	License                string            `json:"license" pulp:"blank" doc:"The licence, in words or as an expression."`
+	RequiresPython         string            `json:"requires_python" pulp:"blank,filter" doc:"The Python versions with which the package works."`
+	ProjectURL             string            `json:"project_url" pulp:"blank" doc:"A browsable URL for the project."`
+	ProjectURLs            map[string]string `json:"project_urls" pulp:"blank" doc:"Labels and URLs of the project."`
+	Platform               string            `json:"platform" pulp:"blank" doc:"Platforms, separated by commas."`
+	SupportedPlatform      string            `json:"supported_platform" pulp:"blank" doc:"Platforms for which a binary was built, separated by commas."`
+	Classifiers            []string          `json:"classifiers" pulp:"blank" doc:"Classification values."`
+	RequiresDist           []string          `json:"requires_dist" pulp:"blank" doc:"Packages that this one requires."`
+	ProvidesDist           []string          `json:"provides_dist" pulp:"blank" doc:"Names that it has as well."`
+	ObsoletesDist          []string          `json:"obsoletes_dist" pulp:"blank" doc:"Packages that it takes the place of."`
+	RequiresExternal       []string          `json:"requires_external" pulp:"blank" doc:"What it needs that is no Python package."`
 }
 
 // ReadCore reads core metadata. As for Python's own parser, a line that is no field ends the fields.

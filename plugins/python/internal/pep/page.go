@@ -47,6 +47,14 @@ type Mark struct {
 	Why string
 }
 
+// Reason is the text of a mark; nil if it is false.
+func (m Mark) Reason() *string {
+	if !m.Set {
+		return nil
+	}
+	return &m.Why
+}
+
 // MarshalJSON writes a digest as PEP 691 wants it, and a reason as it is.
 func (m Mark) MarshalJSON() ([]byte, error) {
 	switch sum, is := strings.CutPrefix(m.Why, "sha256="); {

@@ -3,12 +3,72 @@ package python
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"strings"
 
 	"github.com/gopulp/pulp"
 	"github.com/gopulp/pulp/plugins/python/internal/pep"
 )
+
+// describe fills in what a file says of itself, which must be what its name says.
+func (p *Package) describe(filename string, in *pulp.Incoming) error {
+	f, err := pep.ParseFilename(filename, "")
+	if err != nil {
+		return err
+	}
+	file, err := in.Open()
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	text, err := pep.MetadataIn(f.Ending, file, in.Size)
+	if err == nil {
+		err = p.read(text)
+	}
+	if err == nil {
+		err = p.named(filename, p.Name)
+	}
+	p.Digest, p.Size = in.SHA256, in.Size
+	return err
+}
+
+// read fills in what core metadata says.
+func (p *Package) read(text []byte) (err error) {
+	p.Core, err = pep.ReadCore(text)
+	p.Metadata = digest(text)
+	return err
+}
+
+func digest(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// named fills in what the name of a file of a project says. It must not be another thing than what the metadata,
+// if that has been read, does.
+func (p *Package) named(filename, project string) error {
+	f, err := pep.ParseFilename(filename, project)
+	if err != nil {
+		return err
+	}
+	p.RelativePath, p.Filename, p.PackageType, p.Python, p.Normalized = "", filename, f.Type, f.Python, f.Project
+	if p.Name == "" {
+		p.Name, p.Version = project, f.Version
+	}
+	said, _ := pep.ParseVersion(f.Version)
+	if own, err := pep.ParseVersion(p.Version); err != nil || !own.Equal(said) || pep.Normalize(p.Name) != f.Project {
+		return fmt.Errorf("the name %.80q is not that of a file of %.80s %.40s, as the metadata has it", filename, p.Name, p.Version)
+	}
+	if f.Type != pep.Wheel {
+		p.Metadata = "" // what is in a source distribution need not be true of what is built of it
+	}
+	core, err := json.Marshal(p.Core)
+	p.Said = digest(core)
+	return err
+}
 
 // An entry is a file on a page of a remote's index.
 type entry struct{ pep.File }
@@ -31,10 +91,7 @@ func (e *entry) remotely() pulp.Remotely {
 // unit makes a unit of project name: of what the file says itself if it is wanted whole, or nobody knows its digest; else
 // of its metadata, if the remote has that, and of what the page says.
 func (e *entry) unit(ctx context.Context, from source, name string, whole bool) (*pulp.Unit, error) {
-	p, f := Package{}, e.remotely()
-	if e.Yanked.Set {
-		p.Yanked = &e.Yanked.Why
-	}
+	p, f := Package{Yanked: e.Yanked.Reason()}, e.remotely()
 	if whole || f.SHA256 == "" {
 		in, err := from.Obtain(ctx, f)
 		if err != nil {
