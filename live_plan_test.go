@@ -2,6 +2,7 @@ package pulp_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,6 +26,16 @@ func TestUnitsOfAVersionAreFoundByTheIndexOfTheirField(t *testing.T) {
 	require.Contains(t, plan, "_tree", plan)
 	require.NotContains(t, plan, "SCAN", plan)
 
+	query, err = leaves.ValuesSQL(app.App, "tree")
+	require.NoError(t, err)
+	for _, value := range []string{"''", "1", "1", "1", "10"} {
+		query = strings.Replace(query, "?", value, 1)
+	}
+	plan = s.plan(t, query)
+	require.Contains(t, plan, "_tree", plan)
+	require.NotContains(t, plan, "SCAN", plan)
+	require.NotContains(t, plan, "TEMP", plan)
+
 	// What cannot be asked is an error, and no version holds nothing.
 	for ctx, name := range map[context.Context]string{app.With(t.Context()): "name", t.Context(): "tree"} {
 		for _, err := range leaves.In(ctx, &pulp.Version{}, name, "x") {
@@ -33,5 +44,8 @@ func TestUnitsOfAVersionAreFoundByTheIndexOfTheirField(t *testing.T) {
 	}
 	for range leaves.In(app.With(t.Context()), nil, "tree", "oak") {
 		t.Error("a unit")
+	}
+	for range leaves.Values(app.With(t.Context()), nil, "tree") {
+		t.Error("a value")
 	}
 }

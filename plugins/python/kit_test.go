@@ -97,9 +97,9 @@ type site struct {
 }
 
 // newSite makes a site; a remote with these fields, if they are not nil, is the repository's and the distribution's.
-func newSite(t *testing.T, remote object) *site {
+func newSite(t *testing.T, remote object, opts ...pulptest.Option) *site {
 	t.Helper()
-	s := &site{App: pulptest.New(t, pulptest.Plugins(python.Plugin()))}
+	s := &site{App: pulptest.New(t, append(opts, pulptest.Plugins(python.Plugin()))...)}
 	s.repo = s.Create(t, "repositories/python/python/", object{"name": "r"})
 	d := object{"name": "d", "base_path": "py", "repository": s.repo.Href()}
 	if remote != nil {

@@ -3,6 +3,7 @@ package python_test
 import (
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -64,6 +65,33 @@ func TestWrongBytesOfTheRemoteReachNobody(t *testing.T) {
 	out, err := pip(t, s.url("simple/"), "download", "--no-binary", ":all:", "hello", "--dest", t.TempDir())
 	require.Error(t, err)
 	require.Contains(t, out, "502")
+}
+
+func TestAPageOfTheRemoteIsAskedForAgainAfterAMinute(t *testing.T) {
+	t.Parallel()
+	clock := pulptest.NewClock()
+	s := newSite(t, object{}, pulptest.Time(clock))
+	const page = "simple/hello/"
+	s.release(t, "hello", true, releases(t, "hello", "1.0"))
+	require.Len(t, s.files(t, "hello"), 2)
+	s.release(t, "hello", true, releases(t, "hello", "1.0", "1.1"))
+	require.Len(t, s.files(t, "hello"), 2)
+	require.Equal(t, 1, s.up.Hits(page))
+	clock.Advance(61 * time.Second)
+	require.Len(t, s.files(t, "hello"), 3)
+	clock.Advance(61 * time.Second)
+	require.Len(t, s.files(t, "hello"), 3)
+	last := s.up.Requests()[len(s.up.Requests())-1]
+	require.NotEmpty(t, last.Header.Get("If-None-Match"), "what did not change is not sent again")
+	require.Contains(t, last.Header.Get("Accept"), "application/vnd.pypi.simple.v1+json")
+
+	// What was read stands in for a remote that does not deliver; a project that it does not have any more is gone.
+	s.up.Answer(page, pulptest.Status(503))
+	clock.Advance(time.Hour)
+	require.Len(t, s.files(t, "hello"), 3)
+	s.up.Answer(page, pulptest.Status(404))
+	clock.Advance(time.Minute)
+	require.Equal(t, 404, s.page(t, page).Code)
 }
 
 func TestManyClientsCostOneDownloadAndOnePage(t *testing.T) {
