@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"unicode/utf8"
@@ -19,6 +20,7 @@ import (
 //   - the zero Caller if there are none of its sort: then the next Authenticator is asked,
 //   - an error that is [pulp.ErrUnauthenticated] if they are wrong: the request is refused,
 //     with the sentence of the error's method Detail() string if it has one,
+//   - [pulp.ErrNotFound], as [pulp.App.Caller] does, if there is no such user: the same to clients,
 //   - any other error if it could not find out.
 //
 // It may be called by any number of goroutines.
@@ -56,6 +58,9 @@ func chain(all []Authenticator) Authenticator {
 	return func(r *http.Request) (pulp.Caller, error) {
 		for _, a := range all {
 			caller, err := a(r)
+			if errors.Is(err, pulp.ErrNotFound) { // of a user, not of what is asked for
+				return pulp.Caller{}, refuse(http.StatusUnauthorized, "User inactive or deleted.")
+			}
 			if err != nil || known(caller) {
 				return caller, err
 			}

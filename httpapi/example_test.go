@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 
 	"github.com/gopulp/pulp"
 	"github.com/gopulp/pulp/httpapi"
@@ -93,12 +94,16 @@ func ExampleAuthenticators() {
 	}
 	h := httpapi.Handler(app, httpapi.Authenticators(byHeader, httpapi.Basic(app)))
 
-	r := httptest.NewRequest("GET", "/pulp/api/v3/login/", nil)
-	r.Header.Set("X-Remote-User", "admin")
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
-	fmt.Println(w.Code, w.Body)
-	// Output: 200 {"pulp_href":"/pulp/api/v3/users/1/","prn":"prn:auth.user:1","username":"admin"}
+	for _, user := range []string{"admin", "nobody"} {
+		r := httptest.NewRequest("GET", "/pulp/api/v3/login/", nil)
+		r.Header.Set("X-Remote-User", user)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		fmt.Println(w.Code, strings.TrimSpace(w.Body.String()))
+	}
+	// Output:
+	// 200 {"pulp_href":"/pulp/api/v3/users/1/","prn":"prn:auth.user:1","username":"admin"}
+	// 401 {"detail":"User inactive or deleted."}
 }
 
 // The host decides itself what callers may do: here everybody reads, and nobody changes anything.
