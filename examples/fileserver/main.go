@@ -12,52 +12,15 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"flag"
-	"fmt"
-	"log/slog"
-	"os"
-	"os/signal"
-	"syscall"
+	"github.com/gopulp/pulp"
+	"github.com/gopulp/pulp/examples/internal/server"
+	"github.com/gopulp/pulp/plugins/certguard"
+	"github.com/gopulp/pulp/plugins/file"
 )
 
 func main() {
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	cfg, err := parse(os.Args[1:], os.Stdout)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return
-	case err != nil:
-		fmt.Fprintf(os.Stderr, "fileserver: %v; -h tells what there is\n", err)
-		os.Exit(2)
-	case cfg.version:
-		fmt.Println(version())
-		return
-	}
-	cfg.log = log
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go heed(cancel, log)
-	do := run
-	if cfg.backup != "" || cfg.verify != "" {
-		do = upkeep
-	}
-	if err := do(ctx, cfg, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "fileserver:", err)
-		os.Exit(1)
-	}
-}
-
-// heed ends the server at the first signal, and the process at the second. It lives as long as
-// the process.
-func heed(cancel func(), log *slog.Logger) {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	s := <-signals
-	log.Info("stopping: requests and tasks may end; a second signal stops at once", "signal", s, "patience", patience)
-	cancel()
-	<-signals
-	fmt.Fprintln(os.Stderr, "fileserver: stopped at once; the next start puts in order what was under way")
-	os.Exit(1)
+	server.Main(server.Program{
+		Name: "fileserver", About: "serves files and the API of a content platform from one directory.",
+		Plugins: []pulp.Plugin{file.Plugin(), certguard.Plugin()},
+	})
 }

@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"context"
@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/gopulp/pulp"
-	"github.com/gopulp/pulp/plugins/certguard"
-	"github.com/gopulp/pulp/plugins/file"
 	"github.com/gopulp/pulp/sqlite"
 )
 
@@ -71,6 +69,10 @@ func openExisting(ctx context.Context, cfg config, dir string) (*pulp.App, error
 	if _, err := os.Stat(filepath.Join(dir, "pulp.db")); err != nil {
 		return nil, fmt.Errorf("%s is no data directory: %w", dir, err)
 	}
+	services, err := cfg.services()
+	if err != nil {
+		return nil, err
+	}
 	options := []sqlite.Option{sqlite.Logger(cfg.log)}
 	if cfg.shared {
 		options = append(options, sqlite.Shared())
@@ -82,7 +84,5 @@ func openExisting(ctx context.Context, cfg config, dir string) (*pulp.App, error
 	if err != nil {
 		return nil, err
 	}
-	return pulp.Open(ctx, db, pulp.Config{
-		Plugins: []pulp.Plugin{file.Plugin(), certguard.Plugin()}, Workers: -1, Logger: cfg.log,
-	})
+	return pulp.Open(ctx, db, pulp.Config{Plugins: cfg.Plugins, SigningServices: services, Workers: -1, Logger: cfg.log})
 }

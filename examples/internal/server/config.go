@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"errors"
@@ -19,6 +19,7 @@ import (
 
 // A config is what the command line and the environment say.
 type config struct {
+	Program
 	addr, data      string
 	tlsCert, tlsKey string
 	clientCerts     bool     // are asked for
@@ -28,14 +29,29 @@ type config struct {
 	quota, minFree  bytesOf
 	backup, verify  string // directories to make a copy in, and to look after, instead of serving
 	version         bool
+	keys            keys
 	password        string // of the user admin; empty leaves it as it is
+	passphrase      string // of the keys that sign
 	log             *slog.Logger
 }
 
 // parse reads the flags; out gets the help.
-func parse(args []string, out io.Writer) (config, error) {
-	var c config
-	flags := flag.NewFlagSet("fileserver", flag.ContinueOnError)
+func (p Program) parse(args []string, out io.Writer) (config, error) {
+	c := config{Program: p, password: os.Getenv("PULP_ADMIN_PASSWORD"), passphrase: os.Getenv("PULP_SIGN_PASSPHRASE")}
+	flags := c.flags()
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		c.help(out, flags)
+	case err == nil:
+		err = c.check(flags.Args())
+	}
+	return c, err
+}
+
+// flags are those of the command line, which set c.
+func (c *config) flags() *flag.FlagSet {
+	flags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&c.addr, "addr", "127.0.0.1:24817", "the `address` to listen on; port 0 means any that is free")
 	flags.StringVar(&c.data, "data", "./pulp-data", "the data `directory`; it is made if it is not there")
@@ -50,36 +66,47 @@ func parse(args []string, out io.Writer) (config, error) {
 	flags.Var(&c.quota, "quota", "how many `bytes` the files may take, like 500G; more are refused. Without it there is no limit")
 	flags.Var(&c.minFree, "min-free", "how many `bytes` of the disk stay free, like 10G. Without it 1 % of the disk, at most 100M")
 	flags.BoolVar(&c.version, "version", false, "print the version and end")
-	err := flags.Parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprintln(out, "fileserver serves files and the API of a content platform from one directory.\nFlags:")
-		flags.SetOutput(out)
-		flags.PrintDefaults()
-		fmt.Fprintln(out, "Environment:\n  PULP_ADMIN_PASSWORD\n    \tthe password of the user admin; without it, the first start makes one up")
-	case err != nil:
-	case flags.NArg() > 0:
-		err = fmt.Errorf("nothing is known of %q", flags.Arg(0))
-	case len(c.mirrors) > 0 && (c.backup != "" || c.verify != ""):
-		err = errors.New("-mirror is for serving, which -backup and -verify do not do")
-	case c.addr == "":
-		err = errors.New("-addr must name an address, like 127.0.0.1:24817")
-	case (c.tlsCert == "") != (c.tlsKey == ""):
-		err = errors.New("-tls-cert and -tls-key need each other")
-	case c.clientCerts && c.tlsCert == "":
-		err = errors.New("-tls-client-certs needs -tls-cert: without TLS, a proxy named by -trust-proxy tells of certificates")
+	if c.Signs {
+		flags.Var(&c.keys, "sign", "offer a service `NAME=FILE` that signs publications with the armored private key in the file; may be given many times")
 	}
-	c.password = os.Getenv("PULP_ADMIN_PASSWORD")
-	return c, err
+	return flags
+}
+
+// help tells what there is.
+func (c *config) help(out io.Writer, flags *flag.FlagSet) {
+	fmt.Fprintf(out, "%s %s\nFlags:\n", c.Name, c.About)
+	flags.SetOutput(out)
+	flags.PrintDefaults()
+	fmt.Fprintln(out, "Environment:\n  PULP_ADMIN_PASSWORD\n    \tthe password of the user admin; without it, the first start makes one up")
+	if c.Signs {
+		fmt.Fprintln(out, "  PULP_SIGN_PASSPHRASE\n    \tthe passphrase of the keys that -sign names, if they have one")
+	}
+}
+
+// check refuses what does not go together.
+func (c *config) check(rest []string) error {
+	switch {
+	case len(rest) > 0:
+		return fmt.Errorf("nothing is known of %q", rest[0])
+	case len(c.mirrors) > 0 && (c.backup != "" || c.verify != ""):
+		return errors.New("-mirror is for serving, which -backup and -verify do not do")
+	case c.addr == "":
+		return errors.New("-addr must name an address, like 127.0.0.1:24817")
+	case (c.tlsCert == "") != (c.tlsKey == ""):
+		return errors.New("-tls-cert and -tls-key need each other")
+	case c.clientCerts && c.tlsCert == "":
+		return errors.New("-tls-client-certs needs -tls-cert: without TLS, a proxy named by -trust-proxy tells of certificates")
+	}
+	return nil
 }
 
 // version tells of the program and of the API that it speaks.
-func version() string {
+func (p Program) version() string {
 	module := "(unknown)"
 	if info, ok := debug.ReadBuildInfo(); ok {
 		module = info.Main.Version
 	}
-	return fmt.Sprintf("fileserver %s, Pulp API %s, %s", module, pulp.CoreVersion, runtime.Version())
+	return fmt.Sprintf("%s %s, Pulp API %s, %s", p.Name, module, pulp.CoreVersion, runtime.Version())
 }
 
 // bytesOf is a flag of a number of bytes.

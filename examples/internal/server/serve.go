@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"context"
@@ -16,8 +16,6 @@ import (
 
 	"github.com/gopulp/pulp"
 	"github.com/gopulp/pulp/httpapi"
-	"github.com/gopulp/pulp/plugins/certguard"
-	"github.com/gopulp/pulp/plugins/file"
 	"github.com/gopulp/pulp/sqlite"
 )
 
@@ -28,6 +26,10 @@ const patience = 30 * time.Second
 // password last: what fails before that has told no secret and lost none.
 func run(ctx context.Context, cfg config, out io.Writer) error {
 	cert, err := cfg.certificate()
+	if err != nil {
+		return err
+	}
+	services, err := cfg.services()
 	if err != nil {
 		return err
 	}
@@ -44,12 +46,13 @@ func run(ctx context.Context, cfg config, out io.Writer) error {
 		return errors.Join(explainListen(err), db.Close())
 	}
 	app, err := pulp.Open(ctx, db, pulp.Config{
-		Plugins:       []pulp.Plugin{file.Plugin(), certguard.Plugin()},
-		AdminPassword: cfg.password,
-		Drain:         patience,
-		Quota:         int64(cfg.quota),
-		MinFree:       int64(cfg.minFree),
-		Logger:        cfg.log,
+		Plugins:         cfg.Plugins,
+		SigningServices: services,
+		AdminPassword:   cfg.password,
+		Drain:           patience,
+		Quota:           int64(cfg.quota),
+		MinFree:         int64(cfg.minFree),
+		Logger:          cfg.log,
 	})
 	if err != nil {
 		return errors.Join(err, l.Close())
