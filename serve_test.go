@@ -33,6 +33,7 @@ func TestServedFilesAnswerConditionsAndRanges(t *testing.T) {
 	t.Parallel()
 	clock := pulptest.NewClock()
 	s := newFiles(t, pulptest.Time(clock))
+	when := clock.Now()
 	s.fill(t, "d", "a.txt")
 	const body = "bytes of a.txt"
 	require.Empty(t, s.Content(t, "d/a.txt").Header.Get("Last-Modified"), "other bytes may come in the same second")
@@ -58,6 +59,7 @@ func TestServedFilesAnswerConditionsAndRanges(t *testing.T) {
 		{[]string{"If-None-Match", tag}, 304, ""},
 		{[]string{"If-None-Match", `"other"`}, 200, body},
 		{[]string{"If-Modified-Since", date}, 304, ""},
+		{[]string{"If-Modified-Since", when.UTC().Format(http.TimeFormat)}, 200, body}, // who asked in the second of the change
 		{[]string{"If-Match", `"other"`}, 412, ""},
 	} {
 		a := s.Content(t, "d/a.txt", c.headers...)

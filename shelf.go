@@ -207,10 +207,11 @@ type shelvedFile struct {
 	size            int64
 }
 
-// settled is t once its second is over, else zero: a client that asks by If-Modified-Since alone must
-// not take what was there earlier in that second for what is there now.
+// settled is the second after t, once it has come, else zero: HTTP's dates have no parts of
+// seconds, and a client that asks by If-Modified-Since alone, be it with the time when it asked last, must
+// not take what was there earlier in a second for what is there now.
 func (a *App) settled(t Time) Time {
-	if t/1e6 >= a.now()/1e6 {
+	if t = (t/1e6 + 1) * 1e6; t > a.now() {
 		return 0
 	}
 	return t

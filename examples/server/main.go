@@ -14,6 +14,7 @@ import (
 	"github.com/gopulp/pulp/plugins/deb"
 	"github.com/gopulp/pulp/plugins/file"
 	"github.com/gopulp/pulp/plugins/goproxy"
+	"github.com/gopulp/pulp/plugins/python"
 )
 
 func main() {
@@ -27,5 +28,6 @@ func plugins() []pulp.Plugin {
 		certguard.Plugin(),
 		deb.Plugin(),
 		goproxy.Plugin(),
+		python.Plugin(),
 	}
 }

@@ -41,6 +41,7 @@ var paths = map[string]string{
 	"certguard": "contentguards/certguard/x509/",
 	"deb":       "repositories/deb/apt/",
 	"goproxy":   "content/goproxy/modules/",
+	"python":    "content/python/packages/",
 }
 
 func TestAllPluginsAreServedByOneProgram(t *testing.T) {
