@@ -36,3 +36,12 @@ func ExampleTarFile() {
 	// Output:
 	// there is no file "control" in the tar file
 }
+
+// Of an archive that nobody vouches for, one file is wanted, and nothing of it is unpacked to the disk.
+func ExampleWanted() {
+	wanted := unpack.Wanted{Match: func(name string) bool { return name == "d/x" }, File: 1 << 10, All: 1 << 20}
+	_, err := wanted.FromTar(strings.NewReader(strings.Repeat("\x00", 1024)), "")
+	fmt.Println(err)
+	// Output:
+	// there are 0 of the file that is wanted, not one
+}

@@ -92,6 +92,9 @@ func TestAPageOfTheRemoteIsAskedForAgainAfterAMinute(t *testing.T) {
 	s.up.Answer(page, pulptest.Status(404))
 	clock.Advance(time.Minute)
 	require.Equal(t, 404, s.page(t, page).Code)
+	s.up.Answer(page, pulptest.Status(503))
+	clock.Advance(time.Hour)
+	require.Equal(t, 502, s.page(t, page).Code)
 }
 
 func TestManyClientsCostOneDownloadAndOnePage(t *testing.T) {
