@@ -133,16 +133,23 @@ func TestPipInstallsByHash(t *testing.T) {
 	dir := t.TempDir()
 	list := filepath.Join(dir, "requirements.txt")
 	require.NoError(t, os.WriteFile(list, []byte("hello==1.0 --hash=sha256:"+sum(file)+"\n"), 0o600))
-	for _, index := range []string{s.url("simple/"), s.ContentURL("py/simple/")} {
-		out, err := pip(t, index, "install", "--require-hashes", "-r", list, "--target", t.TempDir())
-		require.NoError(t, err, out)
-		require.Contains(t, out, "Successfully installed hello-1.0")
+	// New versions come while it installs.
+	var out string
+	var err error
+	var group sync.WaitGroup
+	tool(t, "pip")
+	group.Go(func() {
+		out, err = pip(t, s.url("simple/"), "install", "--require-hashes", "-r", list, "--target", dir)
+	})
+	for _, version := range []string{"1.1", "1.2", "1.3"} {
+		s.create(t, wheelName("hello", version), wheel(t, "hello", version))
 	}
-	// A new version comes while others install.
-	s.create(t, wheelName("hello", "1.1"), wheel(t, "hello", "1.1"))
-	out, err := pip(t, s.url("simple/"), "download", "hello", "--dest", dir)
+	group.Wait()
 	require.NoError(t, err, out)
-	require.FileExists(t, filepath.Join(dir, "hello-1.1-py3-none-any.whl"))
+	require.Contains(t, out, "Successfully installed hello-1.0")
+	out, err = pip(t, s.ContentURL("py/simple/"), "download", "hello", "--dest", dir)
+	require.NoError(t, err, out)
+	require.FileExists(t, filepath.Join(dir, "hello-1.3-py3-none-any.whl"))
 
 	require.NoError(t, os.WriteFile(list, []byte("hello==1.0 --hash=sha256:"+strings.Repeat("0", 64)+"\n"), 0o600))
 	out, err = pip(t, s.url("simple/"), "download", "--require-hashes", "-r", list, "--dest", t.TempDir())

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -205,15 +204,10 @@ func (s *site) metadata(t testing.TB, data []byte) string {
 	return ""
 }
 
-// tool finds a program in PATH, or below PULP_TEST_VENV.
+// tool finds a program.
 func tool(t testing.TB, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
-	if err != nil {
-		if dir := os.Getenv("PULP_TEST_VENV"); dir != "" {
-			path, err = exec.LookPath(filepath.Join(dir, "bin", name))
-		}
-	}
 	switch {
 	case err != nil && os.Getenv("PULP_TEST_TOOLS") == "1":
 		t.Fatalf("%s is not here, but PULP_TEST_TOOLS=1 asks for it", name)

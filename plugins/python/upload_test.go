@@ -41,9 +41,7 @@ func TestTwineUploadsAndPipInstalls(t *testing.T) {
 	other := wheel(t, "hello", "1.0", "Keywords: other\n")
 	out, err = twine(t, s.url("legacy/"), wheelName("hello", "1.0"), other, append(login, "--verbose")...)
 	require.Error(t, err)
-	require.Contains(t, out, "File already exists: hello-1.0-py3-none-any.whl is in the repository with other content.")
-	out, err = twine(t, s.url("legacy/"), wheelName("hello", "1.0"), other, append(login, "--skip-existing")...)
-	require.NoError(t, err, out)
+	require.Contains(t, strings.Join(strings.Fields(out), " "), "File already exists: hello-1.0-py3-none-any.whl is in the repository with other content.")
 	require.Equal(t, sum(file), s.files(t, "hello")[wheelName("hello", "1.0")].Hashes["sha256"])
 
 	out, err = twine(t, s.url("legacy/"), wheelName("hello", "2.0"), wheel(t, "hello", "2.0"), "-u", s.User, "-p", "wrong")
