@@ -2,13 +2,11 @@ package pulp
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -58,6 +56,9 @@ type ContentType[D any] struct {
 	// Reclaimable says that the files of a unit may be thrown away to gain space while a remote
 	// has them: they are fetched again when a client asks.
 	Reclaimable bool
+	// Upgrade are the steps that units which older releases wrote have to take; their keys and slots are made
+	// anew then. Nil means that there are none.
+	Upgrade []Upgrade
 }
 
 // A contentFace is a type of content as the core sees it, without its Go type.
@@ -69,6 +70,7 @@ type contentFace struct {
 	single bool // one file, whose path is the only slot field
 
 	reclaimable bool
+	identity    func(detail []byte) (key, slot [16]byte, err error)
 }
 
 func (t *ContentType[D]) declaration() declaration {
@@ -81,7 +83,7 @@ var contentSorts = map[string]string{"timestamp_of_interest": "?TableAlias.touch
 func (t *ContentType[D]) declare(r *registry, owner Plugin) error {
 	d := t.declaration()
 	vs := &ViewSet[Content[D]]{
-		Path: d.path(owner), Name: words(title(owner.Name)) + " content", class: d.className(owner), kind: contentKind, typ: d.label(owner), decl: t,
+		Path: d.path(owner), Name: words(title(owner.Name)) + " content", class: d.className(owner), kind: contentKind, typ: d.label(owner), decl: t, upgrade: t.Upgrade,
 		Ops: List | Read, labels: true, roleless: true, rules: func(g *guard) []rule { return t.rules(r, owner) },
 		Serializer: Serializer[Content[D]]{Computed: fileFields(t.FilePath != nil, t.SHA256)},
 		Filters:    contentFilters(), sorts: contentSorts,
@@ -97,6 +99,13 @@ func (t *ContentType[D]) declare(r *registry, owner Plugin) error {
 		return err
 	}
 	face := &contentFace{typ: r.types[typeKey{contentKind, d.label(owner)}], label: d.label(owner), decl: t, plan: p, reclaimable: t.Reclaimable}
+	face.identity = func(detail []byte) (key, slot [16]byte, err error) {
+		var d D
+		if err := json.Unmarshal(detail, &d); err != nil {
+			return key, slot, err
+		}
+		return face.identify(reflect.ValueOf(d))
+	}
 	var keys, slots []*field
 	for _, f := range p.fields {
 		if f.key {
@@ -225,52 +234,13 @@ func (r *registry) row(u *Unit) (*contentRow, error) {
 	if face == nil {
 		return nil, errors.New("the unit's type is not declared by a plugin of this App")
 	}
-	v := reflect.ValueOf(u.detail)
 	out := &contentRow{face: face}
 	var err error
-	if out.key, err = face.hash(v, func(f *field) bool { return f.key }); err != nil {
+	if out.key, out.slot, err = face.identify(reflect.ValueOf(u.detail)); err != nil {
 		return nil, err
-	}
-	if out.slot, err = face.hash(v, func(f *field) bool { return f.slot }); err != nil {
-		return nil, err
-	}
-	if !slices.ContainsFunc(face.plan.fields, func(f *field) bool { return f.slot }) {
-		out.slot = out.key
 	}
 	out.detail, err = json.Marshal(u.detail)
 	return out, err
-}
-
-// hash is made of the type's label and the chosen fields of a detail, each as JSON, which no
-// two different values have in common.
-func (f *contentFace) hash(detail reflect.Value, chosen func(*field) bool) (out [16]byte, err error) {
-	b := append([]byte(f.label), 0)
-	for _, x := range f.plan.fields {
-		if !chosen(x) {
-			continue
-		}
-		if b, err = x.append(append(b, x.Name+":"...), detail, nil); err != nil {
-			return out, err
-		}
-		b = append(b, 0)
-	}
-	sum := sha256.Sum256(b)
-	copy(out[:], sum[:])
-	return out, nil
-}
-
-// slotOf is the slot of a unit with a file at a path, for types with one file whose path is
-// the slot.
-func (f *contentFace) slotOf(path string) (out [16]byte) {
-	b := append([]byte(f.label), 0)
-	for _, x := range f.plan.fields {
-		if x.slot {
-			b = append(appendString(append(b, x.Name+":"...), path), 0)
-		}
-	}
-	sum := sha256.Sum256(b)
-	copy(out[:], sum[:])
-	return out
 }
 
 // indexFilters makes the indexes that serve the filters of a type's own fields.

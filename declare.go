@@ -16,6 +16,9 @@ func (s *ViewSet[M]) declare(r *registry, owner Plugin) error {
 		return fmt.Errorf("view set %q of %s: %w", v.Path, typeName[M](), err)
 	}
 	r.declared[v.end] = v.decl
+	if v.end.typ != 0 && v.end.kind.typed {
+		r.outdated = append(r.outdated, outdated{typ: v.end.typ, table: v.kind, label: v.typ, steps: v.upgrade})
+	}
 	v.guard = v.guarded(owner)
 	v.end.stem, v.end.policy = v.guard.stem, v.guard.name
 	r.guards[v.guard.name] = v.guard

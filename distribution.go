@@ -51,6 +51,8 @@ type DistributionType[D any] struct {
 	// Remotes are the remote types that a distribution may name as the place where its routes get
 	// what is not here: see [Live.Fetch]. None means that distributions have no field "remote".
 	Remotes []Part
+	// Upgrade are the steps that rows which older releases wrote have to take. Nil means that there are none.
+	Upgrade []Upgrade
 }
 
 // without are the fields that distributions of this type do not have.
@@ -81,7 +83,7 @@ func (t *DistributionType[D]) declaration() declaration {
 func (t *DistributionType[D]) declare(r *registry, owner Plugin) error {
 	d := t.declaration()
 	vs := &ViewSet[Distribution[D]]{
-		Path: d.path(owner), class: d.className(owner), kind: distributionKind, typ: d.label(owner), decl: t, labels: true,
+		Path: d.path(owner), class: d.className(owner), kind: distributionKind, typ: d.label(owner), decl: t, upgrade: t.Upgrade, labels: true,
 		Async:   Create | Update | Delete,
 		Filters: distributionFilters(),
 		without: t.without(), sorts: distributionSorts,

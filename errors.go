@@ -38,6 +38,8 @@ var (
 	ErrFull = errors.New("storage is full")
 	// ErrRemote says that a remote does not deliver what is needed to answer. It may be tried again.
 	ErrRemote = errors.New("remote does not deliver")
+	// ErrNewerData says that a newer program has upgraded what this one would read: see [Upgrade].
+	ErrNewerData = errors.New("data of a newer program")
 	// ErrClosed says that the App is closed.
 	ErrClosed = errors.New("app closed")
 )

@@ -35,6 +35,8 @@ type GuardType[D any] struct {
 	valid    func(ctx context.Context, db bun.IDB, old, new *Guard[D]) error
 	computed []Computed[Guard[D]]
 	members  func(g *Guard[D]) []int64 // of which any may permit, instead of Permit
+	// Upgrade are the steps that rows which older releases wrote have to take. Nil means that there are none.
+	Upgrade []Upgrade
 }
 
 // A ContentRequest is what a guard decides about. On whose behalf it is made says [CallerOf].
@@ -92,7 +94,7 @@ func (t *GuardType[D]) declare(r *registry, owner Plugin) error {
 	d := t.declaration()
 	vs := &ViewSet[Guard[D]]{
 		Path: d.path(owner), Name: strings.ReplaceAll(t.Name, "_", " ") + " content guard", class: d.className(owner),
-		kind: guardKind, typ: d.label(owner), decl: t,
+		kind: guardKind, typ: d.label(owner), decl: t, upgrade: t.Upgrade,
 		Serializer: Serializer[Guard[D]]{Computed: t.computed, Validate: func(ctx context.Context, db bun.IDB, old, m *Guard[D]) error {
 			if t.valid != nil {
 				return t.valid(ctx, db, old, m)

@@ -43,6 +43,8 @@ type PublicationType[D any] struct {
 	// Publisher is the name of the kind of named settings of this type: it gets a collection
 	// "publishers/<plugin>/<name>" with the same fields D. Empty means none.
 	Publisher string
+	// Upgrade are the steps that publications and publishers which older releases wrote have to take. Nil means that there are none.
+	Upgrade []Upgrade
 }
 
 // A publicationFace is a type of publication as the core sees it, without its Go type.
@@ -92,7 +94,7 @@ func (t *PublicationType[D]) declare(r *registry, owner Plugin) error {
 		return err
 	}
 	vs := &ViewSet[Publication[D]]{
-		Path: d.path(owner), class: d.className(owner), kind: publicationKind, typ: typ, decl: t, Ops: List | Read | Delete, creates: true,
+		Path: d.path(owner), class: d.className(owner), kind: publicationKind, typ: typ, decl: t, upgrade: t.Upgrade, Ops: List | Read | Delete, creates: true,
 		needs:      r.needsView("repo_or_repo_ver_param", []string{"create"}, func() []*endpoint { return t.repositoryType(r, owner) }),
 		Serializer: Serializer[Publication[D]]{Computed: publicationFields[D]()},
 		Filters:    publicationFilters(), without: t.without(), sorts: publicationSorts,

@@ -28,7 +28,7 @@ type publishWith struct {
 func (t *PublicationType[D]) declarePublishers(r *registry, owner Plugin, task *Task[publishArgs, json.RawMessage]) error {
 	d := declaration{kind: publisherKind, word: "Publisher", plural: "publishers", name: t.Publisher}
 	vs := &ViewSet[Publisher[D]]{
-		Path: d.path(owner), class: d.className(owner), kind: publisherKind, typ: d.label(owner), decl: t, labels: true,
+		Path: d.path(owner), class: d.className(owner), kind: publisherKind, typ: d.label(owner), decl: t, upgrade: t.Upgrade, labels: true,
 		Async: Update | Delete,
 		needs: r.needsView("repo_or_repo_ver_param", []string{"publish"}, func() []*endpoint { return t.repositoryType(r, owner) }),
 	}

@@ -181,7 +181,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.digests, err = blob.ParseSet(append(a.cfg.Checksums, "sha256")...); err != nil {
 		return fmt.Errorf("checksums: %w", err)
 	}
-	for _, step := range []func(context.Context) error{a.seed, a.seedAdmin, a.declare, a.migrate, a.index, a.watchHosts, a.keepRoles, a.keepPolicies, a.keepServices, a.noteLimits, a.recover, a.openInline} {
+	for _, step := range []func(context.Context) error{a.seed, a.seedAdmin, a.declare, a.migrate, a.upgrade, a.index, a.watchHosts, a.keepRoles, a.keepPolicies, a.keepServices, a.noteLimits, a.recover, a.openInline} {
 		if err := step(ctx); err != nil {
 			return err
 		}

@@ -37,6 +37,7 @@ type registry struct {
 	types           map[typeKey]int64
 	labels          map[string]string // of hosts' models → path
 	indexes         map[string]string // name → statement
+	outdated        []outdated        // every type, until its rows are up to date
 	models          []hostModel
 	later           []func() error    // checks that need all declarations
 	guards          map[string]*guard // by the names of their policies

@@ -60,6 +60,8 @@ type RemoteType[D any] struct {
 	Class string
 	// Validate looks at a remote before it is written; old is nil on create. Nil means nothing more.
 	Validate func(old, new *Remote[D]) error
+	// Upgrade are the steps that rows which older releases wrote have to take. Nil means that there are none.
+	Upgrade []Upgrade
 }
 
 func (t *RemoteType[D]) declaration() declaration {
@@ -69,7 +71,7 @@ func (t *RemoteType[D]) declaration() declaration {
 func (t *RemoteType[D]) declare(r *registry, owner Plugin) error {
 	d := t.declaration()
 	vs := &ViewSet[Remote[D]]{
-		Path: d.path(owner), class: d.className(owner), kind: remoteKind, typ: d.label(owner), decl: t, labels: true,
+		Path: d.path(owner), class: d.className(owner), kind: remoteKind, typ: d.label(owner), decl: t, upgrade: t.Upgrade, labels: true,
 		Async: Update | Delete, slowDelete: true, sorts: remoteSorts(),
 		Filters: timeFilters("pulp_last_updated", "rm.pulp_last_updated"),
 		Serializer: Serializer[Remote[D]]{Validate: func(ctx context.Context, _ bun.IDB, old, m *Remote[D]) error {

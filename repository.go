@@ -45,6 +45,8 @@ type RepositoryType[D any] struct {
 	// OnVersion is called by the task that made a new version, before the version appears. Its
 	// error fails the task, and there is no version. Nil means nothing.
 	OnVersion func(ctx context.Context, j *Job, repo *Repository[D], v *Version) error
+	// Upgrade are the steps that rows which older releases wrote have to take. Nil means that there are none.
+	Upgrade []Upgrade
 }
 
 // repositorySorts are orders by what clients do not see. No repository is hidden.
@@ -64,7 +66,7 @@ func (t *RepositoryType[D]) declaration() declaration {
 func (t *RepositoryType[D]) declare(r *registry, owner Plugin) error {
 	d := t.declaration()
 	vs := &ViewSet[Repository[D]]{
-		Path: d.path(owner), class: d.className(owner), kind: repositoryKind, typ: d.label(owner), decl: t, labels: true,
+		Path: d.path(owner), class: d.className(owner), kind: repositoryKind, typ: d.label(owner), decl: t, upgrade: t.Upgrade, labels: true,
 		Async: Update | Delete, slowDelete: true, sorts: repositorySorts,
 		needs:      r.needsView("remote_param", []string{"create", "update", "sync"}, func() []*endpoint { return r.typesOf(remoteKind, t.Remotes...) }),
 		Serializer: Serializer[Repository[D]]{Computed: versionLinks[D](r)},

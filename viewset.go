@@ -67,6 +67,8 @@ type ViewSet[M any] struct {
 
 	// kind and typ ("<plugin>.<type>") are those of M; empty for a host's model.
 	kind, typ string
+	// upgrade are the steps of its rows.
+	upgrade []Upgrade
 	// decl is the declaration of the type.
 	decl Part
 	// class is the name in the API's description: "AcmeRepository".
