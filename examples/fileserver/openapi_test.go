@@ -19,7 +19,7 @@ import (
 // plugins, with ordinary paths: those that Pulp's clients want, with whole hrefs as variables, are
 // no OpenAPI.
 func TestDocumentIsValidOpenAPI(t *testing.T) {
-	requireTools(t, "openapi-spec-validator")
+	pulptest.Tool(t, "openapi-spec-validator")
 	app := pulptest.New(t, pulptest.Plugins(file.Plugin(), certguard.Plugin()))
 	w := httptest.NewRecorder()
 	httpapi.Handler(app.App).ServeHTTP(w, httptest.NewRequest("GET", app.APIPath()+"docs/api.json?pk_path=1", nil))

@@ -51,7 +51,7 @@ func pulpCLI(t *testing.T) {
 	if os.Getenv("PULP_TEST_HEAVY") != "1" {
 		t.Skip("each command takes a second; set PULP_TEST_HEAVY=1")
 	}
-	requireTools(t, "pulp")
+	pulptest.Tool(t, "pulp")
 }
 
 // A tour is a server and what it can mirror: a.txt, dir/b.txt, and in slow/ what never comes.

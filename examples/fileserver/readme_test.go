@@ -8,12 +8,16 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gopulp/pulp/pulptest"
 )
 
 // The commands of the README do what it says.
 func TestReadmeLineByLine(t *testing.T) {
 	t.Parallel()
-	requireTools(t, "sh", "curl", "jq")
+	pulptest.Tool(t, "sh")
+	pulptest.Tool(t, "curl")
+	pulptest.Tool(t, "jq")
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
 	var script strings.Builder
@@ -37,16 +41,4 @@ func TestReadmeLineByLine(t *testing.T) {
 		href+href+href+hello+ // version and publication of the copy, and its distribution
 		href+href+href+hello+"$", // version, publication and distribution
 		string(out))
-}
-
-// requireTools skips the test if a program is missing, unless PULP_TEST_TOOLS says that all are
-// there.
-func requireTools(t *testing.T, names ...string) {
-	t.Helper()
-	for _, name := range names {
-		if _, err := exec.LookPath(name); err != nil {
-			require.Empty(t, os.Getenv("PULP_TEST_TOOLS"), "%s is not installed", name)
-			t.Skipf("%s is not installed", name)
-		}
-	}
 }

@@ -38,16 +38,7 @@ func TestPluginBuildsPassesItsTestsAndServes(t *testing.T) {
 // goRuns runs the go command, without a network.
 func goRuns(t *testing.T, dir string, args ...string) {
 	t.Helper()
-	tool, err := exec.LookPath("go")
-	if err != nil {
-		require.Empty(t, os.Getenv("PULP_TEST_TOOLS"), "go is not installed")
-		t.Skip("go is not installed")
-	}
-	cmd := exec.CommandContext(t.Context(), tool, args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=-trimpath", "GOWORK=off")
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "go %v: %s", args, out)
+	pulptest.Command{Dir: dir, Env: []string{"GOPROXY=off", "GOFLAGS=-trimpath", "GOWORK=off"}}.Does(t, "go", args...)
 }
 
 // serves starts the program, has it mirror an upstream, and reads a file from it.

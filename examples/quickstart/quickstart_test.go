@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gopulp/pulp/pulptest"
 )
 
 // steps are what the output must tell, in this order.
@@ -41,7 +43,8 @@ func TestWholeJob(t *testing.T) {
 // The commands that the program prints do the job, exactly as they are printed.
 func TestPrintedCommands(t *testing.T) {
 	t.Parallel()
-	requireTools(t, "sh", "curl")
+	pulptest.Tool(t, "sh")
+	pulptest.Tool(t, "curl")
 	var out bytes.Buffer
 	dir := t.TempDir()
 	require.NoError(t, run(t.Context(), &out, nil, func(ctx context.Context, r request) ([]byte, error) {
@@ -135,18 +138,6 @@ func dataOf(t *testing.T, out string) string {
 	found := regexp.MustCompile(`  data +(\S+)`).FindStringSubmatch(out)
 	require.NotNil(t, found, out)
 	return found[1]
-}
-
-// requireTools skips the test if a program is missing, unless PULP_TEST_TOOLS says that all are
-// there.
-func requireTools(t *testing.T, names ...string) {
-	t.Helper()
-	for _, name := range names {
-		if _, err := exec.LookPath(name); err != nil {
-			require.Empty(t, os.Getenv("PULP_TEST_TOOLS"), "%s is not installed", name)
-			t.Skipf("%s is not installed", name)
-		}
-	}
 }
 
 func readUntil(t *testing.T, r io.Reader, end *regexp.Regexp) string {

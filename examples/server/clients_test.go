@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -17,34 +16,6 @@ import (
 )
 
 type object = pulptest.Object
-
-// tool finds a client, or skips the test.
-func tool(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil && os.Getenv("PULP_TEST_TOOLS") != "1" {
-		t.Skipf("%s is not here; PULP_TEST_TOOLS=1 makes this an error", name)
-	}
-	require.NoError(t, err)
-	return path
-}
-
-// command runs a client in a directory.
-func command(t *testing.T, dir string, env []string, name string, args ...string) (string, error) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), tool(t, name), args...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
-}
-
-// does is command for what must succeed.
-func does(t *testing.T, dir string, env []string, name string, args ...string) string {
-	t.Helper()
-	out, err := command(t, dir, env, name, args...)
-	require.NoError(t, err, out)
-	return out
-}
 
 func zipped(t *testing.T, files map[string]string) []byte {
 	t.Helper()
@@ -79,7 +50,7 @@ func wheelOf(t *testing.T, version string) []byte {
 
 func TestPipInstallsWhatTwineUploads(t *testing.T) {
 	t.Parallel()
-	tool(t, "twine")
+	pulptest.Tool(t, "twine")
 	c := startServer(t)
 	repo := c.Create(t, "repositories/python/python/", object{"name": "r"})
 	d := c.Create(t, "distributions/python/pypi/", object{"name": "d", "base_path": "py", "repository": repo.Href(), "allow_uploads": true})
@@ -89,11 +60,11 @@ func TestPipInstallsWhatTwineUploads(t *testing.T) {
 	upload := func(version string) {
 		file := filepath.Join(dir, "hellopulp-"+version+"-py3-none-any.whl")
 		require.NoError(t, os.WriteFile(file, wheelOf(t, version), 0o600))
-		does(t, dir, env, "twine", "upload", "--non-interactive", "--disable-progress-bar", "-u", "admin", "-p", "secret", "--repository-url", index+"legacy/", file)
+		pulptest.Command{Dir: dir, Env: env}.Does(t, "twine", "upload", "--non-interactive", "--disable-progress-bar", "-u", "admin", "-p", "secret", "--repository-url", index+"legacy/", file)
 	}
 	install := func(what string) (string, error) {
 		target := t.TempDir()
-		out, err := command(t, target, env, "pip", "install", "--isolated", "--no-cache-dir", "--no-deps", "--retries", "0", "--index-url", index+"simple/", "--target", target, what)
+		out, err := pulptest.Command{Dir: target, Env: env}.Run(t, "pip", "install", "--isolated", "--no-cache-dir", "--no-deps", "--retries", "0", "--index-url", index+"simple/", "--target", target, what)
 		text, _ := os.ReadFile(filepath.Join(target, "hellopulp.py")) // is absent if nothing was installed
 		return out + string(text), err
 	}
@@ -118,7 +89,7 @@ func TestPipInstallsWhatTwineUploads(t *testing.T) {
 func TestAptInstallsWhatIsUploaded(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"apt-get", "dpkg-deb"} {
-		tool(t, name)
+		pulptest.Tool(t, name)
 	}
 	c := startServer(t)
 	var services struct {
@@ -136,7 +107,7 @@ func TestAptInstallsWhatIsUploaded(t *testing.T) {
 		require.NoError(t, os.MkdirAll(filepath.Join(root, "DEBIAN"), 0o755))
 		control := "Package: hellopulp\nVersion: " + version + "\nArchitecture: all\nMaintainer: Test <test@example.org>\nDescription: says hello\n"
 		require.NoError(t, os.WriteFile(filepath.Join(root, "DEBIAN/control"), []byte(control), 0o644))
-		does(t, dir, nil, "dpkg-deb", "--root-owner-group", "--build", root, "hellopulp.deb")
+		pulptest.Command{Dir: dir}.Does(t, "dpkg-deb", "--root-owner-group", "--build", root, "hellopulp.deb")
 		file, err := os.ReadFile(filepath.Join(dir, "hellopulp.deb"))
 		require.NoError(t, err)
 		c.Wait(t, c.Start(t, "POST", "content/deb/packages/", pulptest.Form{"file": file, "repository": repo.Href(), "distribution": "stable", "component": "main"}))
@@ -151,7 +122,7 @@ func TestAptInstallsWhatIsUploaded(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
 	}
 	apt := func(args ...string) string {
-		return does(t, dir, nil, "apt-get", append([]string{
+		return pulptest.Command{Dir: dir}.Does(t, "apt-get", append([]string{
 			"-o", "Dir::State=" + dir + "/state", "-o", "Dir::State::status=" + dir + "/status", "-o", "Dir::Cache=" + dir + "/cache",
 			"-o", "Dir::Etc::sourcelist=" + dir + "/sources.list", "-o", "Dir::Etc::sourceparts=-", "-o", "Dir::Etc::trustedparts=-",
 			"-o", "APT::Sandbox::User=root", "-o", "Acquire::Languages=none", "-o", "APT::Update::Error-Mode=any"}, args...)...)
@@ -167,7 +138,7 @@ func TestAptInstallsWhatIsUploaded(t *testing.T) {
 
 func TestGoRunsWhatIsUploaded(t *testing.T) {
 	t.Parallel()
-	tool(t, "go")
+	pulptest.Tool(t, "go")
 	c := startServer(t)
 	repo := c.Create(t, "repositories/goproxy/goproxy/", object{"name": "r"})
 	d := c.Create(t, "distributions/goproxy/goproxy/", object{"name": "d", "base_path": "go", "repository": repo.Href()})
@@ -183,8 +154,8 @@ func TestGoRunsWhatIsUploaded(t *testing.T) {
 		c.Wait(t, c.Start(t, "POST", "content/goproxy/modules/", pulptest.Form{"file": file, "repository": repo.Href()}))
 	}
 	upload("v1.0.0")
-	require.Contains(t, does(t, dir, env, "go", "run", "example.com/hello/cmd/hi@latest"), "hello v1.0.0\n")
+	require.Contains(t, pulptest.Command{Dir: dir, Env: env}.Does(t, "go", "run", "example.com/hello/cmd/hi@latest"), "hello v1.0.0\n")
 	upload("v1.1.0")
-	require.Contains(t, does(t, dir, env, "go", "run", "example.com/hello/cmd/hi@v1.0.0"), "hello v1.0.0\n")
-	require.Contains(t, does(t, dir, env, "go", "run", "example.com/hello/cmd/hi@latest"), "hello v1.1.0\n")
+	require.Contains(t, pulptest.Command{Dir: dir, Env: env}.Does(t, "go", "run", "example.com/hello/cmd/hi@v1.0.0"), "hello v1.0.0\n")
+	require.Contains(t, pulptest.Command{Dir: dir, Env: env}.Does(t, "go", "run", "example.com/hello/cmd/hi@latest"), "hello v1.1.0\n")
 }

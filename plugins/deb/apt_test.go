@@ -21,7 +21,7 @@ type apt struct {
 // newApt makes a client of one source that trusts one key.
 func newApt(t *testing.T, url, dist, component string, key pulp.SigningService) *apt {
 	t.Helper()
-	needs(t, "apt-get")
+	pulptest.Tool(t, "apt-get")
 	a := &apt{dir: t.TempDir(), work: t.TempDir()}
 	for _, d := range []string{"state/lists/partial", "cache/archives/partial", "etc"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(a.dir, d), 0o755))

@@ -7,8 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -24,16 +22,6 @@ import (
 )
 
 type object = pulptest.Object
-
-// needs skips a test whose program is not here.
-func needs(t testing.TB, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err != nil && os.Getenv("PULP_TEST_TOOLS") == "1" {
-		t.Fatalf("%s is not here, but PULP_TEST_TOOLS=1 asks for it", program)
-	} else if err != nil {
-		t.Skipf("%s is not here; PULP_TEST_TOOLS=1 makes this an error", program)
-	}
-}
 
 // newService makes a signing service with a key of its own.
 func newService(t testing.TB, name string) pulp.SigningService {

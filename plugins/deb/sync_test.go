@@ -64,7 +64,7 @@ func compress(t *testing.T, ending, text string) string {
 		require.NoError(t, w.Close())
 	case ".bz2", ".xz":
 		name := map[string]string{".bz2": "bzip2", ".xz": "xz"}[ending]
-		needs(t, name)
+		pulptest.Tool(t, name)
 		cmd := exec.Command(name, "-c")
 		cmd.Stdin, cmd.Stdout = strings.NewReader(text), &b
 		require.NoError(t, cmd.Run())

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -107,17 +106,9 @@ func goCommand(t *testing.T, proxy, dir string, args ...string) (string, error) 
 // goIn runs the go command in a directory, with a module cache in another one.
 func goIn(t *testing.T, proxy, cache, dir string, args ...string) (string, error) {
 	t.Helper()
-	tool, err := exec.LookPath("go")
-	if err != nil && os.Getenv("PULP_TEST_TOOLS") == "" {
-		t.Skip("this test needs the go command")
-	}
-	require.NoError(t, err)
-	cmd := exec.CommandContext(t.Context(), tool, args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOPROXY="+proxy, "GONOSUMDB=*", "GONOSUMCHECK=1", "GOFLAGS=-mod=mod -modcacherw -trimpath", "GOTOOLCHAIN=local", "GOWORK=off",
-		"GOPATH="+filepath.Join(cache, "path"), "GOMODCACHE="+filepath.Join(cache, "cache"))
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	env := []string{"GOPROXY=" + proxy, "GONOSUMDB=*", "GONOSUMCHECK=1", "GOFLAGS=-mod=mod -modcacherw -trimpath", "GOTOOLCHAIN=local", "GOWORK=off",
+		"GOPATH=" + filepath.Join(cache, "path"), "GOMODCACHE=" + filepath.Join(cache, "cache")}
+	return pulptest.Command{Dir: dir, Env: env}.Run(t, "go", args...)
 }
 
 // program makes a directory with a program that says what the module says.

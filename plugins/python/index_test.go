@@ -137,7 +137,7 @@ func TestPipInstallsByHash(t *testing.T) {
 	var out string
 	var err error
 	var group sync.WaitGroup
-	tool(t, "pip")
+	pulptest.Tool(t, "pip")
 	group.Go(func() {
 		out, err = pip(t, s.url("simple/"), "install", "--require-hashes", "-r", list, "--target", dir)
 	})

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -204,27 +203,10 @@ func (s *site) metadata(t testing.TB, data []byte) string {
 	return ""
 }
 
-// tool finds a program.
-func tool(t testing.TB, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	switch {
-	case err != nil && os.Getenv("PULP_TEST_TOOLS") == "1":
-		t.Fatalf("%s is not here, but PULP_TEST_TOOLS=1 asks for it", name)
-	case err != nil:
-		t.Skipf("%s is not here; PULP_TEST_TOOLS=1 makes this an error", name)
-	}
-	return path
-}
-
 // run runs a tool in a directory of its own.
 func run(t testing.TB, name string, args ...string) (string, error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), tool(t, name), args...)
-	cmd.Dir = t.TempDir()
-	cmd.Env = append(os.Environ(), "PIP_CONFIG_FILE="+os.DevNull, "PIP_DISABLE_PIP_VERSION_CHECK=1", "NO_COLOR=1", "TERM=dumb", "COLUMNS=500")
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	return pulptest.Command{Dir: t.TempDir(), Env: []string{"PIP_CONFIG_FILE=" + os.DevNull, "PIP_DISABLE_PIP_VERSION_CHECK=1", "NO_COLOR=1", "TERM=dumb", "COLUMNS=500"}}.Run(t, name, args...)
 }
 
 // pip runs a command of pip with an index.
