@@ -3,7 +3,6 @@ package pulp
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -76,6 +75,7 @@ const (
 
 // upgrade has the rows of all types take the steps that they have not had.
 func (a *App) upgrade(ctx context.Context) error {
+	copied := false
 	for _, o := range a.outdated {
 		had, rows, err := a.had(ctx, o)
 		if err != nil {
@@ -84,10 +84,11 @@ func (a *App) upgrade(ctx context.Context) error {
 		if had == len(o.steps) {
 			continue
 		}
-		if rows {
+		if rows && !copied { // one copy is that of all types
 			if err := a.copyBefore(ctx, o); err != nil {
 				return fmt.Errorf("upgrade %s: copy the database: %w", o.label, err)
 			}
+			copied = true
 		}
 		if err := a.upgradeType(ctx, o); err != nil {
 			return fmt.Errorf("upgrade %s: %w", o.label, err)
@@ -109,12 +110,9 @@ func (a *App) had(ctx context.Context, o outdated) (had int, rows bool, err erro
 	return had, rows, err
 }
 
-// copyBefore keeps the database as it was, for whoever must go back; one of an attempt that failed stays.
+// copyBefore keeps the database as it is, for whoever must go back. A copy of an attempt that failed is replaced.
 func (a *App) copyBefore(ctx context.Context, o outdated) error {
 	file := filepath.Join(a.db.Dir(), fmt.Sprintf("pulp.db.before-%s-%s-%d", o.table, o.label, len(o.steps)))
-	if _, err := os.Stat(file); err == nil || !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
 	draft := file + ".part"
 	if err := os.RemoveAll(draft); err != nil {
 		return err
