@@ -15,9 +15,8 @@ import (
 // planned anew. What writes one row is run with its values outside of the text instead, which is then
 // prepared once.
 
-// bound takes the values out of a statement that bun wrote: strings, blobs, numbers, TRUE, FALSE
-// and NULL. What it
-// does not know stays in the text, where it is right, too.
+// bound takes the values out of a statement that bun wrote: strings, blobs, numbers, TRUE, FALSE and NULL.
+// What it does not know stays in the text, where it is right, too.
 func bound(text []byte) (query string, args []any) {
 	var out strings.Builder
 	out.Grow(len(text))
@@ -63,18 +62,14 @@ func literal(text []byte) (length int, value any, is bool) {
 		return n, value, is
 	case isWord(c):
 		n := word(text)
-		switch string(text[:n]) {
-		case "NULL":
-			return n, nil, true
-		case "TRUE":
-			return n, int64(1), true
-		case "FALSE":
-			return n, int64(0), true
-		}
-		return n, nil, false
+		value, is := constants[string(text[:n])]
+		return n, value, is
 	}
 	return 1, nil, false
 }
+
+// constants are the words that are values.
+var constants = map[string]any{"NULL": nil, "TRUE": int64(1), "FALSE": int64(0)}
 
 // quoted is the length of a quoted string or name, in which a quote is doubled, and whether it ends.
 func quoted(text []byte) (n int, whole bool) {

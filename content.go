@@ -99,13 +99,7 @@ func (t *ContentType[D]) declare(r *registry, owner Plugin) error {
 		return err
 	}
 	face := &contentFace{typ: r.types[typeKey{contentKind, d.label(owner)}], label: d.label(owner), decl: t, plan: p, reclaimable: t.Reclaimable}
-	face.identity = func(detail []byte) (key, slot [16]byte, err error) {
-		var d D
-		if err := json.Unmarshal(detail, &d); err != nil {
-			return key, slot, err
-		}
-		return face.identify(reflect.ValueOf(d))
-	}
+	face.identity = func(detail []byte) (key, slot [16]byte, err error) { return identityOf[D](face, detail) }
 	var keys, slots []*field
 	for _, f := range p.fields {
 		if f.key {

@@ -2,6 +2,7 @@ package pulp
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"reflect"
 	"slices"
 )
@@ -16,6 +17,15 @@ func (f *contentFace) identify(detail reflect.Value) (key, slot [16]byte, err er
 	}
 	slot, err = f.hash(detail, func(x *field) bool { return x.slot })
 	return key, slot, err
+}
+
+// identityOf is identify for a detail as it is stored.
+func identityOf[D any](f *contentFace, detail []byte) (key, slot [16]byte, err error) {
+	var d D
+	if err := json.Unmarshal(detail, &d); err != nil {
+		return key, slot, err
+	}
+	return f.identify(reflect.ValueOf(d))
 }
 
 // hash is made of the type's label and the chosen fields of a detail, each as JSON, which no

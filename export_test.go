@@ -29,9 +29,9 @@ func (a *App) EncodePage(ctx context.Context, ms []*Repository[None]) ([]json.Ra
 
 // DownAfter is how many of n sources that failed are remembered.
 func DownAfter(n int, now time.Time) int {
-	var d downSources
+	var m misses
 	for i := range n {
-		d.add(source{id: int64(i)}, now)
+		m.keep(source{id: int64(i)}.miss(), ErrRemote, now, downFor)
 	}
-	return len(d.until)
+	return len(m.byKey)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"strings"
 
 	"github.com/uptrace/bun"
 )
@@ -136,7 +135,7 @@ func (v *NewVersion) add(ctx context.Context, tx bun.Tx, content []int64) (repla
 	}
 	for _, query := range []string{reopenSQL, addSQL} {
 		_, err := tx.Tx.ExecContext(ctx, query, args...)
-		if err != nil && strings.Contains(err.Error(), "UNIQUE constraint failed") {
+		if isUniqueViolation(err) {
 			return nil, duplicates(err)
 		}
 		if err != nil {

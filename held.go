@@ -95,25 +95,3 @@ func (t *ContentType[D]) valuesOf(a *App, name string) (string, error) {
 	column, typ, err := t.indexed(a, name)
 	return fmt.Sprintf("SELECT DISTINCT %[1]s FROM content c WHERE c.pulp_type = %[2]d AND %[1]s > ? AND "+heldSQL+" ORDER BY 1 LIMIT ?", column, typ), err
 }
-
-// DistributionOf is the distribution that a request is about, with the fields of its type, which must be D.
-func DistributionOf[D any](ctx context.Context, l *Live) (*Distribution[D], error) {
-	m, err := NewModel[Distribution[D]]().First(ctx, l.app.db.Reader(), byKey(l.d.id))
-	if err != nil {
-		return nil, fmt.Errorf("read the distribution: %w", err)
-	}
-	return m, nil
-}
-
-// RemoteOf is the remote of a request's distribution, with the fields of its type, which must be D; ErrNotFound if
-// there is none.
-func RemoteOf[D any](ctx context.Context, l *Live) (*Remote[D], error) {
-	if l.Remote == nil {
-		return nil, fmt.Errorf("the distribution has no remote: %w", ErrNotFound)
-	}
-	m, err := NewModel[Remote[D]]().First(ctx, l.app.db.Reader(), byKey(l.Remote.ID), alive)
-	if err != nil {
-		return nil, fmt.Errorf("read the distribution's remote: %w", err)
-	}
-	return m, nil
-}

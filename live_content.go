@@ -116,6 +116,28 @@ func (l *Live) readRepository(ctx context.Context, id *int64) (err error) {
 	return nil
 }
 
+// DistributionOf is the distribution that a request is about, with the fields of its type, which must be D.
+func DistributionOf[D any](ctx context.Context, l *Live) (*Distribution[D], error) {
+	m, err := NewModel[Distribution[D]]().First(ctx, l.app.db.Reader(), byKey(l.d.id))
+	if err != nil {
+		return nil, fmt.Errorf("read the distribution: %w", err)
+	}
+	return m, nil
+}
+
+// RemoteOf is the remote of a request's distribution, with the fields of its type, which must be D; ErrNotFound if
+// there is none.
+func RemoteOf[D any](ctx context.Context, l *Live) (*Remote[D], error) {
+	if l.Remote == nil {
+		return nil, fmt.Errorf("the distribution has no remote: %w", ErrNotFound)
+	}
+	m, err := NewModel[Remote[D]]().First(ctx, l.app.db.Reader(), byKey(l.Remote.ID), alive)
+	if err != nil {
+		return nil, fmt.Errorf("read the distribution's remote: %w", err)
+	}
+	return m, nil
+}
+
 // TaskHref is the path of a task in the API.
 func (l *Live) TaskHref(ctx context.Context, id ID) string {
 	return l.app.href(ctx, l.app.kinds[taskKind].ends[0], id.String(), nil)

@@ -39,6 +39,20 @@ type source struct {
 	policy     Policy
 }
 
+// downFor is how long a source is not asked again that did not deliver: long enough that the many who ask for
+// a file cost a remote in trouble, and wait for, one download; short enough that nobody misses a remote which
+// is back. Wrong bytes are remembered for longer, in the source's row.
+const downFor = 30 * time.Second
+
+// A failedSource is a key of misses. It has the URL as well, since a remote may be pointed elsewhere, and
+// then is asked.
+type failedSource struct {
+	id  int64
+	url string
+}
+
+func (s source) miss() failedSource { return failedSource{s.id, s.url} }
+
 // kept is a file that was had from a source and is an artifact now.
 type kept struct {
 	sha256 string
@@ -94,7 +108,7 @@ func (a *App) describeFile(ctx context.Context, s *shelf, f *shelvedFile) (*Serv
 	if err != nil {
 		return nil, err
 	}
-	sources = slices.DeleteFunc(sources, func(s source) bool { return a.down.has(s, a.clock()) })
+	sources = slices.DeleteFunc(sources, func(s source) bool { return a.misses.at(s.miss(), a.clock()) != nil })
 	if len(sources) == 0 {
 		return nil, notDelivered(f)
 	}
@@ -188,7 +202,7 @@ func (p passing) Close() error {
 // askFrom is fetchFrom, but does not ask a source again that failed just now: clients are many, and
 // do not know.
 func (a *App) askFrom(ctx context.Context, sf *shelvedFile, s source, g *growing) (*Incoming, error) {
-	if a.down.has(s, a.clock()) {
+	if a.misses.at(s.miss(), a.clock()) != nil {
 		return nil, nil
 	}
 	return a.fetchFrom(ctx, sf, s, g)
@@ -219,7 +233,7 @@ func (a *App) fetchFrom(ctx context.Context, sf *shelvedFile, s source, g *growi
 	}
 	a.log.Warn("on demand: source failed", "path", sf.path, "url", fetch.Redact(s.url), "err", err)
 	if !errors.Is(err, fetch.ErrDigest) && !errors.Is(err, fetch.ErrSize) {
-		a.down.add(s, a.clock()) // it may be back in a moment
+		a.misses.keep(s.miss(), ErrRemote, a.clock(), downFor) // it may be back in a moment
 		return nil, nil
 	}
 	_, err = a.db.Writer().DB.ExecContext(ctx, sourceFailedSQL, int64(a.now()), s.id)

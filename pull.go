@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/gopulp/pulp/internal/fetch"
@@ -124,37 +123,4 @@ func calmly(ctx context.Context, a *App, get func(ctx context.Context) (any, err
 		}
 	}()
 	return get(ctx)
-}
-
-// misses remembers what was asked for in vain. The zero misses are empty.
-type misses struct {
-	mu    sync.Mutex
-	byKey map[string]miss
-}
-
-type miss struct {
-	err   error
-	until time.Time
-}
-
-// mostMisses bounds the memory of misses.
-const mostMisses = 4096
-
-// at returns the error that is remembered for a key; nil for none.
-func (m *misses) at(key string, now time.Time) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if one, ok := m.byKey[key]; ok && now.Before(one.until) {
-		return one.err
-	}
-	return nil
-}
-
-func (m *misses) keep(key string, err error, now time.Time, length time.Duration) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.byKey == nil || len(m.byKey) >= mostMisses {
-		m.byKey = map[string]miss{}
-	}
-	m.byKey[key] = miss{err, now.Add(length)}
 }

@@ -132,7 +132,6 @@ type App struct {
 	accounts      *accounts
 	digests       blob.Set
 	flights       *flights
-	down          downSources
 	finds         finds
 	misses        misses
 	documents     documents

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -207,7 +206,7 @@ func (a *App) upgradeRow(ctx context.Context, tx bun.Tx, o outdated, r detailRow
 	if err == nil && n > 0 {
 		_, err = tx.Tx.ExecContext(ctx, setSlotsSQL, r.id, slot[:])
 	}
-	if err != nil && strings.Contains(err.Error(), "UNIQUE constraint failed") {
+	if isUniqueViolation(err) {
 		return fmt.Errorf("the unit would be the same as another one, or take its place in a version: %w", ErrConflict)
 	}
 	return err
