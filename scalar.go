@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding"
 	"encoding/json"
+	"maps"
 	"math"
 	"math/big"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -158,11 +160,34 @@ func decodeJSON(raw json.RawMessage, text string, v reflect.Value) error {
 	if err := json.Unmarshal(raw, p.Interface()); err != nil {
 		return expected(v, raw)
 	}
-	if bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
+	if isNull(raw) {
 		return sentence("This field may not be null.")
+	}
+	if nullWithin(raw, v.Type()) {
+		return sentence("Its items may not be null.")
 	}
 	v.Set(p.Elem())
 	return nil
+}
+
+// nullWithin says whether an item is null that t, into which raw was read, cannot hold: a text, a number, an object.
+func nullWithin(raw json.RawMessage, t reflect.Type) bool {
+	var items []json.RawMessage
+	switch t.Kind() {
+	case reflect.Slice, reflect.Array:
+		_ = json.Unmarshal(raw, &items) // it has been read before, as all below
+	case reflect.Map:
+		var byName map[string]json.RawMessage
+		_ = json.Unmarshal(raw, &byName)
+		items = slices.Collect(maps.Values(byName))
+	default:
+		return false
+	}
+	kind := t.Elem().Kind()
+	nullable := kind == reflect.Pointer || kind == reflect.Interface || t.Elem() == rawType
+	return slices.ContainsFunc(items, func(item json.RawMessage) bool {
+		return !nullable && (isNull(item) || nullWithin(item, t.Elem()))
+	})
 }
 
 // expected says what would have been right in the place of raw.
