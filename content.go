@@ -149,6 +149,8 @@ type Remotely struct {
 	SHA256 string
 	// Size is its size in bytes; -1 means that it is not known.
 	Size int64
+	// Limit is the most bytes that are downloaded where the size is not known; zero means 4 GiB.
+	Limit int64
 	// Bytes are the file itself, if it has been received ([App.Receive]) and its URL does not
 	// matter; SHA256 and Size are then what it says. Nil means that they are elsewhere.
 	Bytes *Incoming

@@ -49,7 +49,7 @@ type DistributionType[D any] struct {
 	// there. Empty means only below the content path.
 	Prefix string
 	// Remotes are the remote types that a distribution may name as the place where its routes get
-	// what is not here: see [Live.Fetch]. None means that distributions have no field "remote".
+	// what is not here: see [Upstream]. None means that distributions have no field "remote".
 	Remotes []Part
 	// Upgrade are the steps that rows which older releases wrote have to take. Nil means that there are none.
 	Upgrade []Upgrade

@@ -40,7 +40,7 @@ func reading(read httpapi.LiveFunc, url string) (app *pulp.App, end func()) {
 // got gets a poem from the remote, at the path where it was asked for.
 func got(r *httpapi.LiveRequest) func(ctx context.Context) (*pulp.Unit, error) {
 	return func(ctx context.Context) (*pulp.Unit, error) {
-		f, err := r.Fetch(ctx, r.Live.Path, 1<<20)
+		f, err := r.Obtain(ctx, pulp.Remotely{URL: r.Below(r.Live.Path), Size: -1, Limit: 1 << 20})
 		if err != nil {
 			return nil, err
 		}
@@ -49,7 +49,7 @@ func got(r *httpapi.LiveRequest) func(ctx context.Context) (*pulp.Unit, error) {
 }
 
 // What a client asks for first comes from the remote, and is there when the remote is gone.
-func ExampleLive_Fetch() {
+func ExampleUpstream() {
 	server := elsewhere(map[string]string{"read/walden": "hello"})
 	app, end := reading(func(w http.ResponseWriter, r *httpapi.LiveRequest) error {
 		return r.FilesOrPull(w, time.Minute, got(r))

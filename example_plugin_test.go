@@ -126,9 +126,9 @@ func ExampleSync() {
 }
 
 // A file whose digest no metadata tells is downloaded first, and the unit is made of it.
-func ExampleSync_Download() {
+func ExampleSync_Obtain() {
 	read := func(ctx context.Context, s *pulp.Sync, remote *pulp.Remote[pulp.None]) error {
-		f, err := s.Download(ctx, remote.URL+"walden", 1<<20)
+		f, err := s.Obtain(ctx, pulp.Remotely{URL: s.Below("walden"), Size: -1, Limit: 1 << 20})
 		if err != nil {
 			return err
 		}

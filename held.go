@@ -95,3 +95,16 @@ func (t *ContentType[D]) valuesOf(a *App, name string) (string, error) {
 	column, typ, err := t.indexed(a, name)
 	return fmt.Sprintf("SELECT DISTINCT %[1]s FROM content c WHERE c.pulp_type = %[2]d AND %[1]s > ? AND "+heldSQL+" ORDER BY 1 LIMIT ?", column, typ), err
 }
+
+// Held is what [ContentType.In] yields, by the paths of the units' files. The type must have a FilePath, and one unit
+// of a version per path, as slots make sure of.
+func (t *ContentType[D]) Held(ctx context.Context, v *Version, name, value string) (map[string]*Content[D], error) {
+	held := map[string]*Content[D]{}
+	for c, err := range t.In(ctx, v, name, value) {
+		if err != nil {
+			return nil, err
+		}
+		held[t.FilePath(&c.Detail)] = c
+	}
+	return held, nil
+}

@@ -32,7 +32,7 @@ type Live struct {
 	// Repository has what repositories of any type have, and can be reserved by a task; nil if
 	// nothing of a repository is served.
 	Repository *Repository[None]
-	// Remote is where what is not here may come from ([Live.Fetch]); nil if the distribution names
+	// Remote is where what is not here may come from ([Upstream]); nil if the distribution names
 	// none. Its fields hold secrets: they are for the App, not for answers.
 	Remote *Remote[None]
 	// Prefix is that of the distribution's type, see [DistributionType]; empty for none.

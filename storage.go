@@ -63,7 +63,7 @@ func (f *Incoming) Open() (*os.File, error) {
 	return f.w.Open()
 }
 
-// Bytes reads the file whole: it is for small ones, see the limit of [Live.Fetch].
+// Bytes reads the file whole: it is for small ones, see [Remotely].Limit.
 func (f *Incoming) Bytes() ([]byte, error) {
 	file, err := f.Open()
 	if err != nil {

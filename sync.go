@@ -35,6 +35,7 @@ type Sync struct {
 	j                     *Job
 	remote                int64
 	remoteID              ID
+	url                   string
 	policy                Policy
 	mirror                bool
 	client                *client
@@ -49,7 +50,7 @@ type Sync struct {
 	metadata              []*File
 	mirrored              []*File
 	receivedMu            sync.Mutex
-	received              []*Incoming // by Download and Obtain
+	received              []*Incoming // by Obtain
 }
 
 // A File is metadata that sync downloaded. It is removed when the sync ends.
@@ -113,21 +114,6 @@ func (s *Sync) download(ctx context.Context, req fetch.Request) (*File, error) {
 	f.Reader = f.file
 	done.Add(1)
 	return f, nil
-}
-
-// Download downloads a file whose digest nobody knows, of at most limit bytes; zero means 4 GiB. It is
-// for units that are made of their files, see [Remotely].Bytes. When the sync ends the file is removed,
-// unless it is that of a unit that was put.
-func (s *Sync) Download(ctx context.Context, from string, limit int64) (*Incoming, error) {
-	in, _, err := s.app.fetch(ctx, s.client.Client, fetch.Request{URLs: []string{from}, Size: -1, MaxSize: limit})
-	if err != nil {
-		return nil, fmt.Errorf("download %s: %w", lastPart(from), err)
-	}
-	s.downloads.Add(1)
-	s.receivedMu.Lock()
-	defer s.receivedMu.Unlock()
-	s.received = append(s.received, in)
-	return in, nil
 }
 
 // Latest is the version that the new one follows: what it holds is known.

@@ -121,7 +121,7 @@ func (sf syncFunc[D, R, A]) run(ctx context.Context, j *Job, in syncTaskArgs) (e
 	if err != nil {
 		return err
 	}
-	s := &Sync{app: j.app, j: j, remote: remote.ID, remoteID: remote.PulpID, policy: remote.Policy, mirror: common.Mirror, repository: repo.ID, state: repo.LastSync}
+	s := &Sync{app: j.app, j: j, remote: remote.ID, remoteID: remote.PulpID, url: remote.URL, policy: remote.Policy, mirror: common.Mirror, repository: repo.ID, state: repo.LastSync}
 	if s.client, err = j.app.client(remote); err != nil {
 		return err
 	}

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"time"
 )
@@ -34,6 +37,29 @@ func (r *LiveRequest) Text(w http.ResponseWriter, mediaType string, text []byte)
 	}
 	http.ServeContent(w, r.Request, "", time.Time{}, bytes.NewReader(text))
 	return nil
+}
+
+// JSON answers with what is made of a value, see [LiveRequest.Text].
+func (r *LiveRequest) JSON(w http.ResponseWriter, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	return r.Text(w, "application/json", append(text, '\n'))
+}
+
+// Inside answers with a text that read finds in the first file of a unit, see [pulp.Live.ServeUnit].
+func (r *LiveRequest) Inside(w http.ResponseWriter, unit int64, mediaType string, read func(file io.ReaderAt, size int64) ([]byte, error)) error {
+	served, err := r.ServeUnit(r.Context(), unit)
+	if err != nil {
+		return err
+	}
+	defer served.File.Close()
+	text, err := read(served.File, served.File.Size)
+	if err != nil {
+		return fmt.Errorf("read what is in %s: %w", r.Path, err)
+	}
+	return r.Text(w, mediaType, text)
 }
 
 func tagOf(text []byte) string {

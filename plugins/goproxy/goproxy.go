@@ -8,7 +8,6 @@ package goproxy
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"golang.org/x/mod/module"
@@ -39,9 +38,8 @@ func Plugin() pulp.Plugin {
 }
 
 var modules = &pulp.ContentType[Module]{
-	Name: "module", Path: "modules", Reclaimable: true,
+	Name: "module", Path: "modules", Reclaimable: true, FromFile: readUpload,
 	FilePath: func(m *Module) string { return fileOf(module.Version{Path: m.Module, Version: m.Version}, m.Kind) },
-	FromFile: readUpload,
 }
 
 var remotes = &pulp.RemoteType[Remote]{Name: "goproxy", Validate: func(_, r *pulp.Remote[Remote]) error {
@@ -71,20 +69,17 @@ func parseEntry(entry string) (m module.Version, err error) {
 // sync puts the versions that the remote's list names. What is here already is not asked for again.
 func sync(ctx context.Context, s *pulp.Sync, _ *pulp.Repository[pulp.None], remote *pulp.Remote[Remote], _ pulp.SyncArgs) error {
 	read := s.Progress("sync.parsing.metadata", "Reading Modules", 0)
-	root := strings.TrimSuffix(remote.URL, "/") + "/"
-	from := source(func(ctx context.Context, path string, limit int64) (*pulp.Incoming, error) {
-		return s.Download(ctx, root+path, limit)
-	})
 	for _, entry := range remote.Detail.Modules {
 		m, _ := parseEntry(entry) // it was asked when the remote was written
-		versions, err := from.wanted(ctx, m)
+		here, err := modules.Held(ctx, s.Latest(), "module", m.Path)
+		if err != nil {
+			return err
+		}
+		versions, err := wanted(ctx, s, m)
 		for i := 0; i < len(versions) && err == nil; i++ {
 			m.Version = versions[i]
-			err = put(ctx, s, from, m, remote.Policy, root)
+			err = put(ctx, s, m, here, remote.Policy == pulp.Immediate)
 			read.Add(1)
-		}
-		if errors.Is(err, pulp.ErrRemote) {
-			return pulp.BadMetadata(m.String(), err)
 		}
 		if err != nil {
 			return err
@@ -94,59 +89,33 @@ func sync(ctx context.Context, s *pulp.Sync, _ *pulp.Repository[pulp.None], remo
 }
 
 // wanted is the versions that an entry of a remote's list stands for.
-func (from source) wanted(ctx context.Context, m module.Version) ([]string, error) {
+func wanted(ctx context.Context, from pulp.Upstream, m module.Version) ([]string, error) {
 	switch m.Version {
 	case "":
-		return from.list(ctx, m.Path, filePath(m.Path, "@v/list"))
+		return released(ctx, from, m.Path)
 	case "latest":
-		latest, err := from.info(ctx, m.Path, filePath(m.Path, "@latest"))
+		latest, err := infoOf(ctx, from, m, nil)
 		return []string{latest.Version}, err
 	}
 	return []string{m.Version}, nil
 }
 
-// put hands on the units of a version: the zip only with the policy immediate, since its digest is not
-// known before.
-func put(ctx context.Context, s *pulp.Sync, from source, m module.Version, policy pulp.Policy, root string) error {
-	held, err := heldOf(ctx, s.Latest(), m.Path)
-	if err != nil {
-		return err
-	}
+// put hands on the files of a version. The zip is downloaded first, if it is wanted at all: nobody knows its digest.
+func put(ctx context.Context, s *pulp.Sync, m module.Version, here held, zips bool) error {
 	for _, kind := range []string{"mod", "zip"} {
-		var unit *pulp.Unit
-		if c := held[m.Version+"."+kind]; c != nil {
-			unit = modules.Unit(c.Detail, pulp.Remotely{URL: root + fileOf(m, kind), SHA256: c.Detail.Digest, Size: -1})
-		} else if kind == "zip" && policy != pulp.Immediate {
+		unit, err := (*pulp.Unit)(nil), error(nil)
+		if c := here[fileOf(m, kind)]; c != nil {
+			unit = modules.Unit(c.Detail, pulp.Remotely{URL: s.Below(fileOf(m, kind)), SHA256: c.Detail.Digest, Size: -1})
+		} else if kind == "mod" || zips {
+			unit, err = pull(ctx, s, m, kind, here)
+		} else {
 			continue
-		} else if unit, err = from.unit(ctx, m, kind, held.made(m.Version)); err != nil {
-			return err
 		}
-		if err := s.Put(ctx, unit); err != nil {
-			return err
+		if err == nil {
+			err = s.Put(ctx, unit)
 		}
-	}
-	return nil
-}
-
-// held is what a version of a repository has of a module, by "VERSION.KIND".
-type held map[string]*pulp.Content[Module]
-
-func heldOf(ctx context.Context, v *pulp.Version, path string) (held, error) {
-	out := held{}
-	for c, err := range modules.In(ctx, v, "module", path) {
 		if err != nil {
-			return nil, err
-		}
-		out[c.Detail.Version+"."+c.Detail.Kind] = c
-	}
-	return out, nil
-}
-
-// made is when a version was made; nil if none of it is held.
-func (h held) made(version string) *pulp.Time {
-	for _, kind := range []string{".mod", ".zip"} {
-		if c := h[version+kind]; c != nil {
-			return c.Detail.Time
+			return err
 		}
 	}
 	return nil

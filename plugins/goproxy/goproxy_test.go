@@ -150,7 +150,7 @@ func TestGoCommandInstallsWhatIsPulledThrough(t *testing.T) {
 	for _, m := range s.List(t, "content/goproxy/modules/") {
 		require.Contains(t, string(sum), m.Text("hash"), "content says what go.sum says")
 	}
-	require.Equal(t, "v1.1.0\n", s.body(t, "example.com/!hello/@v/list"))
+	require.Equal(t, "v1.0.0\nv1.1.0\n", s.body(t, "example.com/!hello/@v/list"), "what the upstream last said, and what is here")
 	require.Equal(t, 502, s.Content(t, "go/example.com/!hello/@v/v1.0.0.zip").Code, "what is not here is not said to be nowhere")
 }
 

@@ -3,8 +3,8 @@ package goproxy
 import (
 	"archive/zip"
 	"context"
-	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -21,8 +21,7 @@ import (
 // patience is how long a client, for whom the bytes are there, waits until the repository has them.
 const patience = 5 * time.Second
 
-// routes are the files of the protocol. What is held is preferred to what the remote has, where it lies
-// at the same paths.
+// routes are the files of the protocol. What is held is preferred to what the remote has.
 func routes(r *mux.Router) {
 	r.Handle("/{module:.+}/@latest", about(latest)).Methods("GET")
 	r.Handle("/{module:.+}/@v/list", about(list)).Methods("GET")
@@ -34,7 +33,7 @@ func routes(r *mux.Router) {
 type request struct {
 	*httpapi.LiveRequest
 	module module.Version
-	held   held
+	here   held
 }
 
 // about makes a handler.
@@ -47,79 +46,52 @@ func about(serve func(w http.ResponseWriter, r *request) error) httpapi.LiveFunc
 		if err != nil {
 			return pulp.Refuse("%s", err)
 		}
-		if r.held, err = heldOf(r.Context(), r.Version, r.module.Path); err != nil {
+		if r.here, err = modules.Held(r.Context(), r.Version, "module", r.module.Path); err != nil {
 			return err
 		}
 		return serve(w, r)
 	}
 }
 
-// info is what the remote says of a version, at the request's path.
-func (r *request) info() (info, error) {
-	return pulp.Pulled(r.Context(), r.Live, r.Live.Path, func(ctx context.Context) (info, error) {
-		return source(r.Fetch).info(ctx, r.module.Path, r.Live.Path)
-	})
-}
-
-// file answers with a go.mod or a zip.
+// file answers with a go.mod or a zip. Who holds a zip has its go.mod.
 func file(w http.ResponseWriter, r *request) error {
 	m, kind := r.module, r.Vars["kind"]
 	if err := module.Check(m.Path, m.Version); err != nil {
 		return fmt.Errorf("%w: %w", pulp.ErrNotFound, err)
 	}
-	if from := r.held[m.Version+".zip"]; from != nil && r.held[m.Version+"."+kind] == nil {
-		return extract(w, r, from.ID)
+	if c := r.here[fileOf(m, "zip")]; c != nil && r.here[fileOf(m, kind)] == nil {
+		return r.Inside(w, c.ID, "text/plain; charset=utf-8", func(f io.ReaderAt, size int64) ([]byte, error) {
+			z, err := zip.NewReader(f, size)
+			if err != nil {
+				return nil, err
+			}
+			return goModIn(z, m), nil
+		})
 	}
-	return r.FilesOrPull(w, patience, func(ctx context.Context) (*pulp.Unit, error) {
-		return source(r.Fetch).unit(ctx, m, kind, r.held.made(m.Version))
-	})
+	return r.FilesOrPull(w, patience, func(ctx context.Context) (*pulp.Unit, error) { return pull(ctx, r, m, kind, r.here) })
 }
 
-// extract answers with the go.mod of a zip.
-func extract(w http.ResponseWriter, r *request, unit int64) error {
-	served, err := r.ServeUnit(r.Context(), unit)
+// describe answers with a version and its time.
+func describe(w http.ResponseWriter, r *request) error {
+	out, err := infoOf(r.Context(), r, r.module, r.here)
 	if err != nil {
 		return err
 	}
-	defer served.File.Close()
-	z, err := zip.NewReader(served.File, served.File.Size)
-	if err != nil {
-		return fmt.Errorf("read the zip of %s: %w", r.module, err)
-	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, err = w.Write(goModIn(z, r.module))
-	return err
-}
-
-// describe answers with a version and its time. A branch or the like is another version tomorrow, so that
-// what the remote says is not kept.
-func describe(w http.ResponseWriter, r *request) (err error) {
-	out := info{r.module.Version, r.held.made(r.module.Version)}
-	if out.Time == nil {
-		if out, err = r.info(); err != nil {
-			return err
-		}
-	}
-	return write(w, out)
-}
-
-func write(w http.ResponseWriter, out info) error {
-	w.Header().Set("Content-Type", "application/json")
-	return json.NewEncoder(w).Encode(out)
+	return r.JSON(w, out)
 }
 
 // latest answers with the newest version, here or there.
 func latest(w http.ResponseWriter, r *request) error {
-	best, err := r.info()
-	for _, c := range r.held {
-		if v := c.Detail.Version; newer(v, best.Version) {
-			best, err = info{v, c.Detail.Time}, nil
+	best, err := infoOf(r.Context(), r, module.Version{Path: r.module.Path, Version: "latest"}, nil)
+	for _, c := range r.here {
+		if newer(c.Detail.Version, best.Version) {
+			best, err = info{c.Detail.Version, c.Detail.Time}, nil
 		}
 	}
 	if err != nil {
 		return err
 	}
-	return write(w, best)
+	return r.JSON(w, best)
 }
 
 // newer prefers released versions, then higher ones. No version is the oldest.
@@ -132,20 +104,15 @@ func newer(a, b string) bool {
 
 // list answers with the released versions, here and there.
 func list(w http.ResponseWriter, r *request) error {
-	there, err := pulp.Pulled(r.Context(), r.Live, r.Live.Path, func(ctx context.Context) ([]string, error) {
-		return source(r.Fetch).list(ctx, r.module.Path, r.Live.Path)
-	})
-	if err != nil && len(r.held) == 0 {
+	out, err := released(r.Context(), r, r.module.Path)
+	if err != nil && len(r.here) == 0 {
 		return err
 	}
-	versions := slices.Clone(there) // others read it, too
-	for _, c := range r.held {
+	for _, c := range r.here {
 		if !module.IsPseudoVersion(c.Detail.Version) {
-			versions = append(versions, c.Detail.Version)
+			out = append(out, c.Detail.Version)
 		}
 	}
-	semver.Sort(versions)
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, err = fmt.Fprintln(w, strings.Join(slices.Compact(versions), "\n"))
-	return err
+	semver.Sort(out)
+	return r.Text(w, "text/plain; charset=utf-8", []byte(strings.Join(slices.Compact(out), "\n")+"\n"))
 }

@@ -19,9 +19,6 @@ import (
 	"github.com/gopulp/pulp"
 )
 
-// A source downloads a file below the URL of another proxy.
-type source func(ctx context.Context, path string, limit int64) (*pulp.Incoming, error)
-
 // limits of files in bytes, those of the go command, by their kind; the others' are [textLimit].
 var limits = map[string]int64{"mod": modzip.MaxGoMod, "zip": modzip.MaxZipFile}
 
@@ -33,31 +30,28 @@ type info struct {
 	Time    *pulp.Time `json:",omitempty"`
 }
 
-// filePath is where the protocol has a file: "@latest", "@v/list", "@v/VERSION.KIND".
+// held is what a version of a repository has of a module, by the paths of its files.
+type held map[string]*pulp.Content[Module]
+
+// filePath is where the protocol has a file of a module: "@latest", "@v/list".
 func filePath(path, file string) string {
 	escaped, _ := module.EscapePath(path) // what cannot be escaped was refused before
 	return escaped + "/" + file
 }
 
-// fileOf is the file of a version.
+// fileOf is the file of a version: its zip, mod or info.
 func fileOf(m module.Version, kind string) string {
 	escaped, _ := module.EscapeVersion(m.Version)
 	return filePath(m.Path, "@v/"+escaped+"."+kind)
 }
 
-func (from source) text(ctx context.Context, at string) ([]byte, error) {
-	in, err := from(ctx, at, textLimit)
+// released is which released versions of a module there are.
+func released(ctx context.Context, from pulp.Upstream, path string) ([]string, error) {
+	doc, err := from.Document(ctx, from.Below(filePath(path, "@v/list")), "*/*", textLimit)
 	if err != nil {
 		return nil, err
 	}
-	defer in.Discard()
-	return in.Bytes()
-}
-
-// list is the released versions of a module, as the file at a path has them.
-func (from source) list(ctx context.Context, path, at string) ([]string, error) {
-	text, err := from.text(ctx, at)
-	return releasedIn(text, path), err
+	return releasedIn(doc.Text, path), nil
 }
 
 // releasedIn are the versions of a list that are of the module's and in their canonical form.
@@ -70,17 +64,26 @@ func releasedIn(text []byte, path string) (out []string) {
 	return out
 }
 
-// info is which version of a module the file at a path describes.
-func (from source) info(ctx context.Context, path, at string) (info, error) {
-	text, err := from.text(ctx, at)
+// infoOf is what is known of a version, here or there. It may be no version yet: "latest", or a branch.
+func infoOf(ctx context.Context, from pulp.Upstream, m module.Version, here held) (info, error) {
+	for _, kind := range []string{"mod", "zip"} {
+		if c := here[fileOf(m, kind)]; c != nil {
+			return info{m.Version, c.Detail.Time}, nil
+		}
+	}
+	path := fileOf(m, "info")
+	if m.Version == "latest" {
+		path = filePath(m.Path, "@latest")
+	}
+	doc, err := from.Document(ctx, from.Below(path), "*/*", textLimit)
 	if err != nil {
 		return info{}, err
 	}
-	out, err := infoIn(text, path)
+	out, err := infoIn(doc.Text, m.Path)
 	if err != nil {
-		return info{}, pulp.BadRemote("%s describes no version: %w", at, err)
+		err = pulp.BadMetadata(m.String(), err)
 	}
-	return out, nil
+	return out, err
 }
 
 func infoIn(text []byte, path string) (out info, err error) {
@@ -90,28 +93,25 @@ func infoIn(text []byte, path string) (out info, err error) {
 	return out, err
 }
 
-// unit gets and checks a file of a version that was made at a time; nil means that it is asked for.
-func (from source) unit(ctx context.Context, m module.Version, kind string, made *pulp.Time) (*pulp.Unit, error) {
-	if made == nil {
-		there, err := from.info(ctx, m.Path, fileOf(m, "info"))
-		if err == nil && there.Version != m.Version {
-			err = pulp.BadRemote("what is asked for as %s is called %s there", m, there.Version)
-		}
-		if err != nil {
-			return nil, err
-		}
-		made = there.Time
+// pull gets and checks a file of a version.
+func pull(ctx context.Context, from pulp.Upstream, m module.Version, kind string, here held) (*pulp.Unit, error) {
+	there, err := infoOf(ctx, from, m, here)
+	if err == nil && there.Version != m.Version {
+		err = pulp.BadMetadata(m.String(), fmt.Errorf("it is called %s there", there.Version))
 	}
-	in, err := from(ctx, fileOf(m, kind), limits[kind])
+	if err != nil {
+		return nil, err
+	}
+	in, err := from.Obtain(ctx, pulp.Remotely{URL: from.Below(fileOf(m, kind)), Size: -1, Limit: limits[kind]})
 	if err != nil {
 		return nil, err
 	}
 	hash, err := hashOf(m, kind, in)
 	if err != nil {
 		in.Discard()
-		return nil, pulp.BadRemote("the %s of %s: %w", kind, m, err)
+		return nil, pulp.BadMetadata(m.String()+"."+kind, err)
 	}
-	return modules.Unit(Module{m.Path, m.Version, kind, hash, made, in.SHA256}, pulp.Remotely{Bytes: in}), nil
+	return modules.Unit(Module{m.Path, m.Version, kind, hash, there.Time, in.SHA256}, pulp.Remotely{Bytes: in}), nil
 }
 
 // hashOf is what go.sum says of a file. It refuses zips that a client would refuse: with names that lead
