@@ -118,3 +118,16 @@ func ExampleAutopublish() {
 	// completed
 	// completed
 }
+
+// Clients read which services there are, and their public keys, in the API.
+func ExampleSigningServiceRecord() {
+	app, end := exampleOf(pulp.Config{SigningServices: []pulp.SigningService{stamp("releases")}})
+	defer end()
+	var list struct {
+		Results []pulp.SigningServiceRecord `json:"results"`
+	}
+	check(app.Call(context.Background(), "GET", "signing-services/", nil, &list))
+	fmt.Println(list.Results[0].Name, list.Results[0].Fingerprint, list.Results[0].PublicKey)
+	// Output:
+	// releases F1 key of releases
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"testing"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -41,6 +42,19 @@ var remind = &pulp.Task[string, string]{Name: "example.remind", Run: func(_ cont
 	fmt.Println("remember:", of)
 	return "", nil
 }}
+
+// exampleTB stands for the [testing.TB] of a test with clients.
+type exampleTB struct{ testing.TB }
+
+func (exampleTB) Helper()                  {}
+func (exampleTB) Context() context.Context { return context.Background() }
+
+// The client that judges runs with its own settings. Where it is not installed, the test is skipped.
+func ExampleCommand() {
+	fmt.Print(pulptest.Command{Env: []string{"GOOS=plan9"}}.Does(exampleTB{}, "go", "env", "GOOS"))
+	// Output:
+	// plan9
+}
 
 // Tomorrow comes when the test says so.
 func ExampleClock() {

@@ -80,3 +80,16 @@ func ExampleKeys() {
 	// <nil>
 	// it is not signed, but must be by the vendor's key
 }
+
+// What is only shown is read without a key; what is relied on is opened by [signing.Keys].
+func ExampleText() {
+	service, err := signing.OpenPGP("releases", newKey(), nil)
+	check(err)
+	var message bytes.Buffer
+	check(service.Sign(context.Background(), pulp.ClearSignature, &message, strings.NewReader("hello\n")))
+	fmt.Printf("%s", signing.Text(message.Bytes()))
+	fmt.Printf("%s", signing.Text([]byte("hello, unsigned\n")))
+	// Output:
+	// hello
+	// hello, unsigned
+}

@@ -29,12 +29,17 @@ func ExampleNewReader() {
 	// unpack: there are more than the 1000 bytes that are allowed
 }
 
-// A file in a tar file is had by its name, without unpacking the others anywhere.
-func ExampleTarFile() {
-	_, err := unpack.TarFile(strings.NewReader(strings.Repeat("\x00", 1024)), "", "control", 1<<20)
-	fmt.Println(err)
+// Where a file lies in several compressions, the smallest is tried first.
+func ExampleEndings() {
+	for _, ending := range unpack.Endings() {
+		fmt.Println("Packages" + ending)
+	}
 	// Output:
-	// there is no file "control" in the tar file
+	// Packages.xz
+	// Packages.zst
+	// Packages.bz2
+	// Packages.gz
+	// Packages
 }
 
 // Of an archive that nobody vouches for, one file is wanted, and nothing of it is unpacked to the disk.

@@ -2,13 +2,10 @@
 package unpack
 
 import (
-	"archive/tar"
 	"compress/bzip2"
 	"compress/gzip"
-	"errors"
 	"fmt"
 	"io"
-	"path"
 	"slices"
 
 	"github.com/klauspost/compress/zstd"
@@ -35,27 +32,6 @@ func NewReader(r io.Reader, ending string, limit int64) (io.Reader, error) {
 		return nil, fmt.Errorf("unpack %s: %w", ending, err)
 	}
 	return &limited{out, limit, limit}, nil
-}
-
-// TarFile returns the first regular file of a name in a tar file that is compressed as an ending says;
-// "./" before names in it does not matter. It is an error if the tar file unpacks to more than limit
-// bytes before that.
-func TarFile(r io.Reader, ending, name string, limit int64) ([]byte, error) {
-	plain, err := NewReader(r, ending, limit)
-	if err != nil {
-		return nil, err
-	}
-	for in := tar.NewReader(plain); ; {
-		h, err := in.Next()
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil, fmt.Errorf("there is no file %q in the tar file", name)
-		case err != nil:
-			return nil, err
-		case h.Typeflag == tar.TypeReg && path.Clean(h.Name) == name:
-			return io.ReadAll(in)
-		}
-	}
 }
 
 func decompressor(r io.Reader, ending string) (io.Reader, error) {

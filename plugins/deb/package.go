@@ -75,7 +75,7 @@ func readPackage(r io.Reader) (control stanza, err error) {
 		}
 		body := &io.LimitedReader{R: r, N: size}
 		if ending, ok := strings.CutPrefix(name, "control.tar"); ok {
-			text, err := unpack.TarFile(body, ending, "control", maxControl)
+			text, err := unpack.Wanted{File: maxControl, All: maxControl, Match: func(name string) bool { return name == "control" }}.FromTar(body, ending)
 			if err == nil {
 				control, err = parseStanza(string(text))
 			}

@@ -55,7 +55,7 @@ func TestHostilePackagesAreRefused(t *testing.T) {
 		"other order":  {bytes.Replace(good, []byte("debian-binary "), []byte("data.tar      "), 1), "debian-binary is not where"},
 		"bomb":         {pack(archive(t, "./control", "X: "+strings.Repeat("x", 30<<20)), nil), "more than"},
 		"many fields":  {build(t, "hello", "1.0", "amd64", manyFields()), "after 500 others"},
-		"no control":   {pack(archive(t, "./other", "Package: a"), nil), "there is no file"},
+		"no control":   {pack(archive(t, "./other", "Package: a"), nil), "there are 0 of the file that is wanted"},
 		"traversal":    {build(t, "../hello", "1.0", "amd64"), "Package"},
 		"version":      {build(t, "hello", "1.0/..", "amd64"), "Version"},
 		"architecture": {build(t, "hello", "1.0", "../x"), "Architecture"},
