@@ -250,6 +250,9 @@ func (a *App) DB() Database { return a.db }
 // Logger is where the App logs.
 func (a *App) Logger() *slog.Logger { return a.log }
 
+// Drain is how long what is under way may go on when the App ends: [Config].Drain.
+func (a *App) Drain() time.Duration { return a.cfg.Drain }
+
 // now is the present time of the App's clock.
 func (a *App) now() Time { return TimeOf(a.clock()) }
 

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -50,6 +51,20 @@ func ExampleHandler() {
 	res.Body.Close()
 	fmt.Println(res.StatusCode)
 	// Output: 200
+}
+
+// A program that is nothing but a server has no more to do than this, after [pulp.Open].
+func ExampleServe() {
+	app, end := exampleApp()
+	defer end()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	ctx, stop := context.WithCancel(context.Background()) // signal.NotifyContext in a program
+	stop()
+	fmt.Println(httpapi.Serve(ctx, app, l, nil))
+	// Output: <nil>
 }
 
 // A host's own handler answers errors as the API does.

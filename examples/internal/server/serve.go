@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"syscall"
@@ -85,27 +84,10 @@ func (c config) tls(cert tls.Certificate) *tls.Config {
 	return t
 }
 
-// serve answers requests and runs tasks. When ctx ends, it takes no more of either and lets
-// those under way end.
+// serve answers requests, runs tasks and keeps mirrors until ctx ends.
 func serve(ctx context.Context, cfg config, app *pulp.App, l net.Listener) error {
-	web := &http.Server{
-		Handler:           handler(app, httpapi.TrustProxies(cfg.proxies...)),
-		ReadHeaderTimeout: 10 * time.Second, // bodies and answers may take as long as they need
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(cfg.log.Handler(), slog.LevelWarn),
-	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return app.Run(ctx) })
-	g.Go(func() error {
-		if err := web.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve: %w", err)
-		}
-		return nil
-	})
-	g.Go(func() error {
-		<-ctx.Done()
-		return shutdown(web, cfg.log)
-	})
+	g.Go(func() error { return httpapi.Serve(ctx, app, l, handler(app, httpapi.TrustProxies(cfg.proxies...))) })
 	for _, m := range cfg.mirrors {
 		g.Go(func() error {
 			(&mirroring{mirror: m, app: app, log: cfg.log.With("mirror", m.name)}).run(ctx)
@@ -125,17 +107,6 @@ func handler(app *pulp.App, opts ...httpapi.Option) http.Handler {
 		}
 		api.ServeHTTP(w, r)
 	})
-}
-
-func shutdown(web *http.Server, log *slog.Logger) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	err := web.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		log.Warn("cut off the requests that did not end")
-		return web.Close()
-	}
-	return err
 }
 
 // announce tells where everything is, and how to log in.
