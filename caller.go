@@ -1,6 +1,9 @@
 package pulp
 
-import "context"
+import (
+	"context"
+	"sync"
+)
 
 // A Caller is on whose behalf something is done.
 type Caller struct {
@@ -19,8 +22,19 @@ func WithCaller(ctx context.Context, c Caller) context.Context {
 	return context.WithValue(ctx, callerKey, c)
 }
 
+// WithCallerFunc is [WithCaller] for a caller whom find finds out, once, when somebody first asks for them: to verify a
+// password costs more than most of what is served. ctx must not be restricted.
+func WithCallerFunc(ctx context.Context, find func() Caller) context.Context {
+	return context.WithValue(ctx, callerKey, sync.OnceValue(find))
+}
+
 // CallerOf returns on whose behalf ctx acts; the zero Caller if nobody said.
 func CallerOf(ctx context.Context) Caller {
-	c, _ := ctx.Value(callerKey).(Caller)
-	return c
+	switch c := ctx.Value(callerKey).(type) {
+	case Caller:
+		return c
+	case func() Caller:
+		return c()
+	}
+	return Caller{}
 }

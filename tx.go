@@ -59,6 +59,7 @@ func (a *App) inTx(ctx context.Context, f func(ctx context.Context, s *scope) er
 	if FromContext(ctx) != a {
 		ctx = a.With(ctx)
 	}
+	_ = CallerOf(ctx) // is found out before, if need be: nobody waits for a password to be verified
 	outer, _ := ctx.Value(txKey).(*scope)
 	s := &scope{app: a, outer: outer}
 	ctx = context.WithValue(ctx, txKey, s)

@@ -98,21 +98,25 @@ func (s *server) identify(r *http.Request, op *pulp.Operation) (*http.Request, e
 	return r, s.authorize(r.Context(), op, mux.Vars(r))
 }
 
-// recognize is identify for content: who cannot be identified is nobody, and what nobody may
-// see is for guards to decide.
-func (s *server) recognize(r *http.Request) *http.Request {
-	caller, err := s.logins(r)
-	if err != nil {
-		s.judge(r, err) // for the operator, should it be a fault of ours
-		return r
-	}
-	return onBehalf(r, caller)
-}
-
 func onBehalf(r *http.Request, caller pulp.Caller) *http.Request {
 	ctx := r.Context()
 	caller.CorrelationID = pulp.CallerOf(ctx).CorrelationID
 	return r.WithContext(pulp.WithCaller(ctx, caller))
+}
+
+// recognize is identify for content, when a guard or a route asks who it is: who cannot be identified is nobody, and
+// what nobody may see is for guards to decide.
+func (s *server) recognize(r *http.Request) *http.Request {
+	return r.WithContext(pulp.WithCallerFunc(r.Context(), func() pulp.Caller {
+		nobody := pulp.CallerOf(r.Context())
+		caller, err := s.logins(r)
+		if err != nil {
+			s.judge(r, err) // for the operator, should it be a fault of ours
+			return nobody
+		}
+		caller.CorrelationID = nobody.CorrelationID
+		return caller
+	}))
 }
 
 // challenge asks for credentials. Scripts in pages get a name that no browser knows, so that

@@ -118,3 +118,27 @@ func FuzzPlainPathsStayBelowTheirRoot(f *testing.F) {
 		require.Equal(t, filepath.Join("/root", bare), strings.TrimSuffix("/root/"+bare, "/"), "cleaning changes nothing")
 	})
 }
+
+func TestWhoAsksForContentMattersOnlyToGuards(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	logins := httpapi.Authenticators(func(*http.Request) (pulp.Caller, error) {
+		asked++
+		return pulp.Caller{Username: "ann"}, nil
+	})
+	for path, want := range map[string]int{"open": 0, "guarded": 1} {
+		asked = 0
+		h := httpapi.HandlerOf(newSite(t).app, nil, func(ctx context.Context, at string) (*pulp.Served, error) {
+			for range 2 {
+				if at == "guarded" && pulp.CallerOf(ctx).Username != "ann" {
+					return nil, pulp.ErrDenied
+				}
+			}
+			return nil, pulp.ErrNotFound
+		}, logins)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/pulp/content/"+path, nil))
+		require.Equal(t, 404, w.Code)
+		require.Equal(t, want, asked, path)
+	}
+}
