@@ -29,8 +29,9 @@ func (s *site) ask(method, path string, set func(*http.Request)) *httptest.Respo
 	if set != nil {
 		set(r)
 	}
+	s.routing.Do(func() { s.handler = httpapi.Handler(s.App.App) })
 	w := httptest.NewRecorder()
-	httpapi.Handler(s.App.App).ServeHTTP(w, r)
+	s.handler.ServeHTTP(w, r)
 	return w
 }
 

@@ -3,8 +3,10 @@ package pulp_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -29,7 +31,9 @@ const (
 // A site is an App with the file plugin, and helpers that name what they make by themselves.
 type site struct {
 	*pulptest.App
-	made int
+	made    int
+	routing sync.Once
+	handler http.Handler // what ask asks
 }
 
 func newFiles(t testing.TB, opts ...pulptest.Option) *site {
