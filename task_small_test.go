@@ -83,8 +83,8 @@ func (m *smallMachine) choices() (all []string) {
 	return all
 }
 
-// do makes a step.
-func (m *smallMachine) do(step string) {
+// do makes a step, and looks at everything if nobody has made it from here before.
+func (m *smallMachine) do(step string, known bool) {
 	var what string
 	var i int
 	_, err := fmt.Sscan(step, &what, &i)
@@ -118,7 +118,11 @@ func (m *smallMachine) do(step string) {
 			}
 		}
 	}
-	m.check()
+	if known {
+		m.compare()
+	} else {
+		m.check()
+	}
 }
 
 // wanting are the options of a task that wants w.
@@ -182,9 +186,10 @@ func (m *smallMachine) walk(most int) (done int) {
 			return done
 		}
 		for _, step := range way {
-			m.do(step)
-			done++
 			from := state
+			_, known := m.steps[from][step]
+			m.do(step, known)
+			done++
 			state = m.arrive()
 			m.steps[from][step] = state
 		}

@@ -62,8 +62,8 @@ func Violations(ctx context.Context, db *sql.DB) (wrong []string, err error) {
 		return nil, err
 	}
 	wrong = append(wrong, reserved...)
-	for what, query := range orphans {
-		ids, err := texts(ctx, tx, query)
+	for what, text := range orphans {
+		ids, err := texts(ctx, tx, text)
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +76,7 @@ func Violations(ctx context.Context, db *sql.DB) (wrong []string, err error) {
 }
 
 func read(ctx context.Context, tx *sql.Tx) (all []row, err error) {
-	rows, err := tx.QueryContext(ctx, readRows)
+	rows, err := query(ctx, tx, readRows)
 	if err != nil {
 		return nil, err
 	}
@@ -201,8 +201,8 @@ UNION ALL SELECT count(*) || ' limits, ticket ' || ticket || ' of task ' || task
 }
 
 // texts returns the one column of a query.
-func texts(ctx context.Context, tx *sql.Tx, query string) (all []string, err error) {
-	rows, err := tx.QueryContext(ctx, query)
+func texts(ctx context.Context, tx *sql.Tx, text string) (all []string, err error) {
+	rows, err := query(ctx, tx, text)
 	if err != nil {
 		return nil, err
 	}
@@ -215,4 +215,13 @@ func texts(ctx context.Context, tx *sql.Tx, query string) (all []string, err err
 		all = append(all, s)
 	}
 	return all, rows.Err()
+}
+
+// query runs a statement that the connection keeps prepared, since machines look after each step.
+func query(ctx context.Context, tx *sql.Tx, text string) (*sql.Rows, error) {
+	s, err := tx.PrepareContext(ctx, text) // is closed with tx
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(ctx)
 }
