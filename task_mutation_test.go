@@ -36,6 +36,19 @@ func (m mutation) apply(text string) string {
 // chances is how many games a mutation has to survive to be said to be missed.
 const chances = 2000
 
+// knownGames are games that found what few games find. The search for it begins there, and is as long as any: when the
+// machine has learned another step, a game may find nothing any more. The test's log says which did instead.
+var knownGames = map[string]uint64{
+	"the end lets old attempts that were canceled through": 1339,
+	"unique does not see who is canceled":                  898,
+	"unique does not see who runs":                         153,
+	"unique sees other types":                              120,
+	"a rollback leaves the list for empty":                 1902,
+	"one task is released twice":                           898,
+	"nobody looks who waits for several":                   824,
+	"the end of others is forgotten":                       685,
+}
+
 func TestEachMutationChangesAStatementThatStaysOne(t *testing.T) {
 	t.Parallel()
 	h := openTasks(t, t.TempDir(), pulp.Config{Workers: -1})
@@ -89,12 +102,12 @@ func TestModelFindsEachDroppedClause(t *testing.T) {
 		t.Run(mutant.name, func(t *testing.T) {
 			t.Parallel()
 			m := newRuleMachine(t, func(db pulp.Database) pulp.Database { return rewrite(t, db, mutant.apply) })
-			found := ""
-			for seed := uint64(0); seed < chances && found == ""; seed++ {
+			found, seed := "", knownGames[mutant.name]
+			for last := seed + chances; seed < last && found == ""; seed++ {
 				found = m.suspect(seed, 40)
 			}
 			require.NotEmpty(t, found, "the model did not notice")
-			t.Log(found)
+			t.Logf("game %d: %s", seed-1, found)
 		})
 	}
 }
@@ -132,16 +145,28 @@ func TestModelFindsEachDroppedStep(t *testing.T) {
 			said, err := run(m)
 			require.Error(t, err, "the model did not notice")
 			require.True(t, strings.Contains(said, "--- FAIL"), "it did not fail, but broke off")
+			t.Logf("%s", said)
 		})
 	}
 }
 
-// overlay makes the file that has a compiler see the code with all mutations in it.
+// machines are the files of tests that a program with two machines is made of. It takes a twentieth of the time that all
+// take to compile.
+var machines = regexp.MustCompile(`^task_((cancel|drive|host|job|model.*|mutations?|recover|rewrite|small|worker.*)_)?test\.go$|export_test\.go$`)
+
+// overlay makes the file that has a compiler see the code with all mutations in it, and of the tests the machines.
 func overlay(t *testing.T) string {
 	dir := t.TempDir()
 	here, err := os.Getwd()
 	require.NoError(t, err)
 	replace := map[string]string{}
+	tests, err := filepath.Glob("*_test.go")
+	require.NoError(t, err)
+	for _, file := range tests {
+		if !machines.MatchString(file) {
+			replace[filepath.Join(here, file)] = "" // is not there
+		}
+	}
 	put := func(file, text string) {
 		replace[filepath.Join(here, file)] = filepath.Join(dir, file)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600))
