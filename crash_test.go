@@ -99,7 +99,7 @@ func TestKilledSyncsLeaveNoHalfVersion(t *testing.T) {
 	rounds, each := 3, 1500
 	switch {
 	case pulptest.Heavy():
-		rounds = 20
+		rounds, each = 20, 750
 	case testing.Short():
 		rounds, each = 2, 300
 	}

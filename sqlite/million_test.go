@@ -30,6 +30,7 @@ func TestAMillionUnitsFitIntoLittleMemory(t *testing.T) {
 	if !pulptest.Heavy() || testing.Short() {
 		t.Skip("takes minutes; PULP_TEST_HEAVY=1 runs it")
 	}
+	t.Parallel()
 	up := httptest.NewServer(http.HandlerFunc(longManifest))
 	defer up.Close()
 	child := exec.Command(os.Args[0], "-test.run=^TestMillionUnitsProcess$", "-test.v", "-test.timeout=30m")
