@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"reflect"
+	"strings"
 
 	"github.com/uptrace/bun"
 
@@ -32,6 +34,11 @@ func (t *ContentType[D]) finishUnits(ctx context.Context, detail json.RawMessage
 	if err := json.Unmarshal(detail, &d); err != nil {
 		return nil, fmt.Errorf("read arguments: %w", err)
 	}
+	if field := ownDigest(&d); field != nil && *field != "" {
+		if err := f.is("sha256", *field); err != nil {
+			return nil, err
+		}
+	}
 	if err := t.FromFile(ctx, &d, f); err != nil {
 		return nil, err
 	}
@@ -40,6 +47,24 @@ func (t *ContentType[D]) finishUnits(ctx context.Context, detail json.RawMessage
 		beside = t.Beside(&d)
 	}
 	return append([]*Unit{t.Unit(d, Remotely{SHA256: f.SHA256, Size: f.Size})}, beside...), nil
+}
+
+// ownDigest is the field of a detail that is the SHA-256 digest of the file; nil if it has none.
+func ownDigest[D any](d *D) *string {
+	p, _ := planOf(reflect.TypeFor[D]())
+	if f := p.byName["sha256"]; f != nil && !f.pointer {
+		text, _ := reflect.ValueOf(d).Elem().FieldByIndex(f.index).Addr().Interface().(*string)
+		return text
+	}
+	return nil
+}
+
+// is refuses a file that has another digest than a field of the request says.
+func (f *Incoming) is(field, sha256 string) error {
+	if !strings.EqualFold(f.SHA256, sha256) {
+		return FieldErrors{field: {"The file that came has the sha256 " + f.SHA256 + "."}}
+	}
+	return nil
 }
 
 // unitOf makes a unit of a file that has been kept, ready to be saved.

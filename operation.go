@@ -54,6 +54,22 @@ type Input struct {
 	Files  map[string]*Incoming // files of a multipart form, stored but not yet kept
 }
 
+// Text is what a field says; empty if it is not there.
+func (in *Input) Text(name string) string { return unquoted(in.Fields[name]) }
+
+// File is the file in a field, whose SHA-256 digest must be what another field says. [FieldErrors] name the field that is
+// missing or wrong.
+func (in *Input) File(name, sha256 string) (*Incoming, error) {
+	file, want := in.Files[name], in.Text(sha256)
+	switch {
+	case file == nil:
+		return nil, FieldErrors{name: {"No file was submitted."}}
+	case want == "":
+		return nil, FieldErrors{sha256: {"This field is required."}}
+	}
+	return file, file.is(sha256, want)
+}
+
 // AnswerKind says how an operation succeeded.
 type AnswerKind int
 

@@ -48,10 +48,10 @@ func (k *Ticket[R]) Wait(ctx context.Context) (R, error) {
 
 // WaitFor waits at most so long. It is false if the task had not ended by then: it goes on.
 func (k *Ticket[R]) WaitFor(ctx context.Context, length time.Duration) (ended bool, err error) {
-	brief, cancel := context.WithTimeout(ctx, length)
+	brief, cancel := k.app.timeout(ctx, length, context.DeadlineExceeded)
 	defer cancel()
 	_, err = k.Wait(brief)
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+	if over := brief.Err(); over != nil && errors.Is(err, over) && ctx.Err() == nil {
 		return false, nil
 	}
 	return true, err

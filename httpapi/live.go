@@ -106,7 +106,12 @@ func (r *LiveRequest) FilesOrPull(w http.ResponseWriter, wait time.Duration, get
 	if !errors.Is(err, pulp.ErrNotFound) || r.Remote == nil {
 		return err
 	}
-	unit, err := pulp.Pulled(r.Context(), r.Live, "unit "+r.Live.Path, func(ctx context.Context) (int64, error) {
+	return r.PullUnit(w, r.Live.Path, wait, get)
+}
+
+// PullUnit is the second half of [LiveRequest.FilesOrPull], for a unit that key names.
+func (r *LiveRequest) PullUnit(w http.ResponseWriter, key string, wait time.Duration, get func(ctx context.Context) (*pulp.Unit, error)) error {
+	unit, err := pulp.Pulled(r.Context(), r.Live, "unit "+key, func(ctx context.Context) (int64, error) {
 		u, err := get(ctx)
 		if err != nil {
 			return 0, err
@@ -143,6 +148,10 @@ func (r *LiveRequest) Form(w http.ResponseWriter) (*pulp.Input, error) {
 	*r.forms = append(*r.forms, in)
 	return in, err
 }
+
+// Prefixed says whether the request came below the prefix of the distribution's type, not below the path of all
+// content.
+func (r *LiveRequest) Prefixed() bool { return r.Prefix != "" && r.root == r.Prefix }
 
 // Base is the URL of the distribution, as the client has asked for it, with a slash at its end.
 func (r *LiveRequest) Base() string {

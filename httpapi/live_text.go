@@ -7,8 +7,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"strings"
 	"time"
+
+	"github.com/gopulp/pulp"
 )
 
 // Unchanged answers, and is true, if the client has what would be made of the version that the request sees. form
@@ -60,6 +64,57 @@ func (r *LiveRequest) Inside(w http.ResponseWriter, unit int64, mediaType string
 		return fmt.Errorf("read what is in %s: %w", r.Path, err)
 	}
 	return r.Text(w, mediaType, text)
+}
+
+// A Page is an answer that can be written in several media types.
+type Page interface {
+	Render(w io.Writer, mediaType string) error
+}
+
+// Page answers with a page in the media type that the client likes best of some. find is not asked if a client has the
+// page: without a remote it depends on nothing but the version that is served, the media type, and version, that
+// of who makes it (see [LiveRequest.Unchanged]).
+func (r *LiveRequest) Page(w http.ResponseWriter, version string, types []string, find func() (Page, error)) error {
+	mediaType := r.Accepts(types...)
+	w.Header().Set("Vary", "Accept")
+	if r.Remote == nil && r.Unchanged(w, version+" "+mediaType) {
+		return nil
+	}
+	page, err := find()
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	if err := page.Render(&text, mediaType); err != nil {
+		return fmt.Errorf("write a page: %w", err)
+	}
+	if strings.Contains(mediaType, "html") {
+		mediaType += "; charset=utf-8"
+	}
+	return r.Text(w, mediaType, text.Bytes())
+}
+
+// Redirect answers that what was asked for is at a path relative to that of the request: "../other/".
+func (r *LiveRequest) Redirect(w http.ResponseWriter, to string) error {
+	w.Header().Set("Location", "./"+to) // "a:b" would be a scheme else
+	w.WriteHeader(http.StatusMovedPermanently)
+	return nil
+}
+
+// Took has the repository take a unit that the client has sent, as [pulp.Live.Take] does, and answers with a JSON
+// object that has the task's href as "task" beside what more has: by 200 if the unit is there, else by 202.
+func (r *LiveRequest) Took(w http.ResponseWriter, u *pulp.Unit, wait time.Duration, more map[string]any) error {
+	task, ended, err := r.Take(r.Context(), u, wait)
+	if err != nil {
+		return err
+	}
+	answer := map[string]any{"task": r.TaskHref(r.Context(), task)}
+	maps.Copy(answer, more)
+	w.Header().Set("Content-Type", jsonType)
+	if !ended {
+		w.WriteHeader(http.StatusAccepted)
+	}
+	return json.NewEncoder(w).Encode(answer)
 }
 
 func tagOf(text []byte) string {
