@@ -1,6 +1,7 @@
 package pulp
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -45,14 +46,15 @@ type ContentType[D any] struct {
 	// than the tags say.
 	Validate func(d *D) error
 	// FilePath is where the only file of a unit lies, relative to its repository. Nil means that a
-	// unit's files name their own paths, as in [Remotely].
+	// unit's files name their own paths, as in [Remotely]. With it clients read the digests of the file, as far as they
+	// are known: one that is a field of D ("sha256"), of any unit, the others of units whose file is here. What a
+	// client writes into such a field, the file must have.
 	FilePath func(d *D) string
-	// SHA256 is the digest of the only file of a unit, where the detail has it: clients then read it also of
-	// units whose file is not here. Nil means that they do not.
-	SHA256 func(d *D) string
 	// Beside makes units that come into the repository with one that a client creates, after
 	// FromFile has filled it in; it may clear fields that only it needs. Nil means none.
 	Beside func(d *D) []*Unit
+	// Ranks are fields whose values lists can be filtered by what is before and behind a value. Nil means none.
+	Ranks []Rank
 	// Reclaimable says that the files of a unit may be thrown away to gain space while a remote
 	// has them: they are fetched again when a client asks.
 	Reclaimable bool
@@ -82,20 +84,24 @@ var contentSorts = map[string]string{"timestamp_of_interest": "?TableAlias.touch
 
 func (t *ContentType[D]) declare(r *registry, owner Plugin) error {
 	d := t.declaration()
+	p, bad := planOf(reflect.TypeFor[D]())
 	vs := &ViewSet[Content[D]]{
 		Path: d.path(owner), Name: words(title(owner.Name)) + " content", class: d.className(owner), kind: contentKind, typ: d.label(owner), decl: t, upgrade: t.Upgrade,
 		Ops: List | Read, labels: true, roleless: true, rules: func(g *guard) []rule { return t.rules(r, owner) },
-		Serializer: Serializer[Content[D]]{Computed: fileFields(t.FilePath != nil, t.SHA256)},
+		Serializer: Serializer[Content[D]]{Computed: fileFields[D](t.FilePath != nil, p)},
 		Filters:    contentFilters(), sorts: contentSorts,
+	}
+	for _, rank := range t.Ranks {
+		filters, err := rank.filters(p)
+		if err != nil {
+			return fmt.Errorf("content type %q: %w", t.Name, err)
+		}
+		vs.Filters = append(vs.Filters, filters...)
 	}
 	if t.FromFile != nil {
 		vs.extra = func(v *view[Content[D]], owner Plugin) []Operation { return v.createContentOperations(owner, t) }
 	}
-	if err := vs.declare(r, owner); err != nil {
-		return err
-	}
-	p, err := planOf(reflect.TypeFor[D]())
-	if err != nil {
+	if err := cmp.Or(vs.declare(r, owner), bad); err != nil {
 		return err
 	}
 	face := &contentFace{typ: r.types[typeKey{contentKind, d.label(owner)}], label: d.label(owner), decl: t, plan: p, reclaimable: t.Reclaimable}

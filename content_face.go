@@ -41,9 +41,9 @@ func filesOf(ctx context.Context, db bun.IDB, ids []int64) (map[int64][]unitFile
 	return out, rows.Err()
 }
 
-// fileFields are the fields of a unit that tell of its files: of the only one, or of all. known is the digest of
-// one that is not here.
-func fileFields[D any](single bool, known func(d *D) string) []Computed[Content[D]] {
+// fileFields are the fields of a unit that tell of its files: of the only one, or of all. Digests that the
+// detail has itself are left to it.
+func fileFields[D any](single bool, detail *plan) []Computed[Content[D]] {
 	uri := schema.Value{Type: schema.String, Format: "uri"}
 	if !single {
 		return []Computed[Content[D]]{{Name: "artifacts", Doc: "A dict mapping relative paths inside the Content to the corresponding Artifact URLs.",
@@ -51,15 +51,15 @@ func fileFields[D any](single bool, known func(d *D) string) []Computed[Content[
 	}
 	out := []Computed[Content[D]]{{Name: "artifact", Doc: "Artifact file representing the physical content", Value: uri, Values: artifactLinks[D], input: true}}
 	for i, name := range digestNames {
+		if detail.byName[name] != nil {
+			continue
+		}
 		out = append(out, Computed[Content[D]]{Name: name, Doc: "The " + strings.ToUpper(name) + " checksum if available.",
 			Value: schema.Value{Type: schema.String},
 			Values: func(ctx context.Context, db bun.IDB, ms []*Content[D]) ([]any, error) {
-				return eachFile(ctx, db, ms, func(m *Content[D], f unitFile) any {
-					switch {
-					case f.digests[i] != nil:
-						return *f.digests[i]
-					case name == "sha256" && known != nil:
-						return known(&m.Detail)
+				return eachFile(ctx, db, ms, func(f unitFile) any {
+					if sum := f.digests[i]; sum != nil {
+						return *sum
 					}
 					return nil
 				})
@@ -69,7 +69,7 @@ func fileFields[D any](single bool, known func(d *D) string) []Computed[Content[
 }
 
 // eachFile computes a value of the only file of each unit; null for a unit without one.
-func eachFile[D any](ctx context.Context, db bun.IDB, ms []*Content[D], value func(*Content[D], unitFile) any) ([]any, error) {
+func eachFile[D any](ctx context.Context, db bun.IDB, ms []*Content[D], value func(unitFile) any) ([]any, error) {
 	files, err := pageFiles(ctx, db, ms)
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func eachFile[D any](ctx context.Context, db bun.IDB, ms []*Content[D], value fu
 	out := make([]any, len(ms))
 	for i, m := range ms {
 		if of := files[m.ID]; len(of) > 0 {
-			out[i] = value(m, of[0])
+			out[i] = value(of[0])
 		}
 	}
 	return out, nil

@@ -66,6 +66,9 @@ func (v *view[M]) check(r *registry, owner Plugin) error {
 		errs = append(errs, err)
 	}
 	v.plan.drop(v.without...)
+	for name, text := range v.defaults {
+		errs = append(errs, v.plan.byName[name].presetTo(text))
+	}
 	errs = append(errs, v.plan.place(r.app.db.Reader()), v.plan.check(r.valid), v.checkOps(), v.checkComputed())
 	r.later = append(r.later, func() error { return v.plan.checkRefs(r) })
 	if v.kind == "" {

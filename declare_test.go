@@ -33,6 +33,7 @@ type (
 		N             string  `bun:"n" json:"n-n"`
 		O             *int64  `bun:"o" json:"o" pulp:"ref=wrong/coupons"`
 		P             float64 `bun:"p" json:"p" default:"1e999"`
+		Q             string  `bun:"q" json:"q" validate:"dive,oneof=x"`
 	}
 	twoKeys struct {
 		A int64 `bun:"a,pk" json:"a"`
@@ -86,7 +87,7 @@ func TestOpenReportsEveryMistakeTogether(t *testing.T) {
 		`wrongTags.C: default "many"`, `wrongTags.d: default: "z" is not a valid choice.`, "is there twice (a)",
 		`wrongTags.f: validate "nosuchrule"`, `wrongTags.g: validate "min=1"`, "wrongTags.H: a ref must be an int64",
 		`wrongTags.J: the name "pulp_href" is taken`, "wrongTags.K: there is no filter", `wrongTags.l: the filter "limit"`,
-		"wrongTags.m: bun knows no column", `wrongTags.N: the name "n-n"`, "wrongTags.P",
+		"wrongTags.m: bun knows no column", `wrongTags.N: the name "n-n"`, "wrongTags.P", `wrongTags.q: validate "dive,oneof=x"`,
 		`view set "wrong/keys" of twoKeys: needs one primary key, has 2`, `view set "wrong/none" of noKey: needs one primary key, has 0`,
 		"the primary key is a complex64", "int is no struct", `action "act": pulp_test.badBody.X: unknown word "nonsense"`,
 		`action "empty": make it with Do`, `action "Act Now"`, `the operation id "wrong_tables_twice" is there twice`,

@@ -1,6 +1,7 @@
 package pulp
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -220,6 +221,7 @@ func (f *field) refer(kind string) error {
 // rule reads the validate tag: what the schema can say goes there, the rest is for the validator.
 func (f *field) rule(tag string) {
 	var rest []string
+	about := &f.Value
 	for word := range strings.SplitSeq(tag, ",") {
 		name, value, _ := strings.Cut(word, "=")
 		switch name {
@@ -228,27 +230,31 @@ func (f *field) rule(tag string) {
 		case "required":
 			f.Required = true
 			continue
+		case "dive":
+			about = cmp.Or(f.Value.Items, &schema.Value{}) // what no list has is found when the rules are tried
 		case "oneof":
-			f.Value.Enum = strings.Fields(value)
-			continue
+			about.Enum = strings.Fields(value)
+			if about == &f.Value {
+				continue
+			}
 		case "min", "gte":
-			f.bound(value, &f.Value.Min, &f.Value.MinLen)
+			boundTo(about, value, &about.Min, &about.MinLen)
 		case "max", "lte":
-			f.bound(value, &f.Value.Max, &f.Value.MaxLen)
+			boundTo(about, value, &about.Max, &about.MaxLen)
 		case "url":
-			f.Value.Format = "uri"
+			about.Format = "uri"
 		}
 		rest = append(rest, word)
 	}
 	f.rules = strings.Join(rest, ",")
 }
 
-func (f *field) bound(value string, number, length **int64) {
+func boundTo(about *schema.Value, value string, number, length **int64) {
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil {
 		return
 	}
-	switch f.Value.Type {
+	switch about.Type {
 	case schema.String:
 		*length = &n
 	case schema.Integer, schema.Number:
@@ -262,6 +268,11 @@ func (f *field) preset(sf reflect.StructField) error {
 	if !ok {
 		return nil
 	}
+	return f.presetTo(text)
+}
+
+// presetTo says what a field gets that the client does not name.
+func (f *field) presetTo(text string) error {
 	f.def = json.RawMessage(text)
 	if f.Value.Type == schema.String && !(text == "null" && f.pointer) {
 		f.def, _ = json.Marshal(text)

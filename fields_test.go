@@ -38,6 +38,7 @@ func TestWrongValueIsRefusedWithTheFieldsName(t *testing.T) {
 		{"gift", `"perhaps"`, "Must be a valid boolean."}, {"gift", `{}`, "Must be a valid boolean."}, {"gift", `2`, "Must be a valid boolean."},
 		{"link", `"nowhere"`, "Enter a valid URL."},
 		{"tags", `{"a":1}`, `Expected a list of items but got type "dict".`}, {"tags", `"x"`, `Expected a list of items but got type "str".`},
+		{"tags", `["a","0123456789"]`, "Ensure this field has no more than 9 characters."},
 		{"tags", `[1]`, "Expected a list of items of the right type."}, {"tags", `["a","b","c","d"]`, "Ensure this field has no more than 3 elements."}, {"tags", `null`, null}, {"tags", `["a",null]`, "Its items may not be null."}, {"tags", `"null"`, null},
 		{"extra", `[]`, `Expected a dictionary of items but got type "list".`}, {"extra", `{"a":"b"}`, "Expected a dictionary of items of the right type."},
 		{"address", `7`, `Expected a dictionary of items but got type "int".`},

@@ -82,9 +82,11 @@ func (f *Filter) enumerate() {
 	}
 }
 
-// ordered says whether lists can be sorted by a field: not by what clients must not see.
+// ordered says whether lists can be sorted by a field: not by what clients must not see. Lists and objects of a detail
+// are ordered as their JSON is.
 func (f *field) ordered() bool {
-	return f.ref == "" && !f.WriteOnly && f.Value.Type != schema.Map && f.Value.Type != schema.Array
+	scalar := f.Value.Type != schema.Map && f.Value.Type != schema.Array
+	return f.ref == "" && !f.WriteOnly && (scalar || f.detail)
 }
 
 // filterable says whether there are lookups for a field. A detail's times are text in the
@@ -120,7 +122,7 @@ func (v *view[M]) fieldFilters(name, column string, f *field) []Filter {
 	case f.typ == timeType:
 		return timeFilters(name, column)
 	case f.Value.Type == schema.String:
-		return textFilters(name, column)
+		return choiceFilters(textFilters(name, column), f.Value.Enum)
 	case f.Value.Type == schema.Integer:
 		return numberFilters(name, column)
 	case f.Value.Type == schema.Number:

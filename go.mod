@@ -23,6 +23,7 @@ require (
 	golang.org/x/sync v0.24.0
 	golang.org/x/sys v0.49.0
 	golang.org/x/time v0.16.0
+	gopkg.in/ini.v1 v1.68.0
 	maragu.dev/goqite v0.4.0
 	modernc.org/sqlite v1.60.1
 	pgregory.net/rapid v1.3.0

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/uptrace/bun"
 )
@@ -51,6 +52,31 @@ func (t *ContentType[D]) indexed(a *App, name string) (column string, typ int64,
 		}
 	}
 	return "", 0, fmt.Errorf("field %q of %s is none that has a filter tag", name, a.contents[typ].label)
+}
+
+// Count is how many different values some fields together have of the units of this type that a version holds. The
+// fields must have filter tags. It reads all units of the version; a nil version holds none. ctx must carry the App.
+func (t *ContentType[D]) Count(ctx context.Context, v *Version, names ...string) (n int64, err error) {
+	if v == nil {
+		return 0, nil
+	}
+	a, columns := FromContext(ctx), []string{}
+	for _, name := range names {
+		column, _, err := t.indexed(a, name)
+		if err != nil {
+			return 0, err
+		}
+		columns = append(columns, column)
+	}
+	typ, err := a.typeOf(contentKind, t)
+	if err != nil {
+		return 0, err
+	}
+	query := fmt.Sprintf("SELECT count(*) FROM (SELECT DISTINCT %s FROM content c WHERE c.pulp_type = %d AND "+heldSQL+")", strings.Join(columns, ", "), typ)
+	if err := a.db.Reader().DB.QueryRowContext(ctx, query, v.RepositoryID, v.Number, v.Number).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count values of %s: %w", strings.Join(names, ", "), err)
+	}
+	return n, nil
 }
 
 // Values yields what a field says of the units of this type that a version holds: each value once, in order.

@@ -3,6 +3,7 @@ package pulp
 import (
 	"context"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -97,13 +98,35 @@ func textFilters(name, column string) []Filter {
 	}
 }
 
+// choiceFilters are the lookups of a field with only some values, if there are any: another one is refused, not
+// looked for.
+func choiceFilters(fs []Filter, values []string) []Filter {
+	if len(values) == 0 {
+		return fs
+	}
+	fs[0].Value.Enum = values
+	where := fs[0].Where
+	fs[0].Where = func(ctx context.Context, value string) (Where, error) {
+		if !slices.Contains(values, value) {
+			return nil, Refuse("Select a valid choice. %s is not one of the available choices.", value)
+		}
+		return where(ctx, value)
+	}
+	return fs
+}
+
+// An ordering compares a value with that of a lookup.
+type ordering struct{ suffix, sql, words string }
+
+// orderings are those that times and numbers have; never changed.
+var orderings = []ordering{
+	{"lt", "<", "less than"}, {"lte", "<=", "less than or equal to"}, {"gt", ">", "greater than"}, {"gte", ">=", "greater than or equal to"},
+}
+
 // timeFilters are the lookups of times.
 func timeFilters(name, column string) []Filter {
 	out := []Filter{compare(name, "Filter results where "+name+" matches value", aTime, readTime, column+" = ?")}
-	for _, op := range []struct{ suffix, sql, words string }{
-		{"lt", "<", "less than"}, {"lte", "<=", "less than or equal to"},
-		{"gt", ">", "greater than"}, {"gte", ">=", "greater than or equal to"},
-	} {
+	for _, op := range orderings {
 		out = append(out, compare(name+"__"+op.suffix, "Filter results where "+name+" is "+op.words+" value", aTime, readTime, column+" "+op.sql+" ?"))
 	}
 	return append(out, rangeFilter(name, column, aTime, readTime), nullFilter(name, column))
@@ -116,10 +139,7 @@ func numberFilters(name, column string) []Filter {
 
 func numericFilters(name, column string, value schema.Value, read func(string) (any, error)) []Filter {
 	out := []Filter{compare(name, "Filter results where "+name+" matches value", value, read, column+" = ?")}
-	for _, op := range []struct{ suffix, sql, words string }{
-		{"ne", "<>", "not equal to"}, {"lt", "<", "less than"}, {"lte", "<=", "less than or equal to"},
-		{"gt", ">", "greater than"}, {"gte", ">=", "greater than or equal to"},
-	} {
+	for _, op := range append(slices.Clone(orderings), ordering{"ne", "<>", "not equal to"}) {
 		out = append(out, compare(name+"__"+op.suffix, "Filter results where "+name+" is "+op.words+" value", value, read, column+" "+op.sql+" ?"))
 	}
 	return append(out, rangeFilter(name, column, value, read), nullFilter(name, column))

@@ -1,6 +1,7 @@
 package pulp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,8 +59,12 @@ type RemoteType[D any] struct {
 	Name string
 	// Class is the name in the API's description. Empty makes "<Plugin><Name>Remote".
 	Class string
+	// Policy is that of remotes of which clients do not say it. Empty means Immediate.
+	Policy Policy
 	// Validate looks at a remote before it is written; old is nil on create. Nil means nothing more.
 	Validate func(old, new *Remote[D]) error
+	// Imports are ways to make a remote of a file that other programs keep. Nil means none.
+	Imports []RemoteImport
 	// Upgrade are the steps that rows which older releases wrote have to take. Nil means that there are none.
 	Upgrade []Upgrade
 }
@@ -69,11 +74,18 @@ func (t *RemoteType[D]) declaration() declaration {
 }
 
 func (t *RemoteType[D]) declare(r *registry, owner Plugin) error {
+	for _, imp := range t.Imports {
+		if !goodAction.MatchString(imp.Name) || imp.File == "" || imp.Read == nil {
+			return fmt.Errorf("remote type %q, import %q: needs a Name of lower-case letters, digits and _, a File and Read", t.Name, imp.Name)
+		}
+	}
 	d := t.declaration()
 	vs := &ViewSet[Remote[D]]{
 		Path: d.path(owner), class: d.className(owner), kind: remoteKind, typ: d.label(owner), decl: t, upgrade: t.Upgrade, labels: true,
 		Async: Update | Delete, slowDelete: true, sorts: remoteSorts(),
-		Filters: timeFilters("pulp_last_updated", "rm.pulp_last_updated"),
+		Filters:  timeFilters("pulp_last_updated", "rm.pulp_last_updated"),
+		defaults: map[string]string{"policy": string(cmp.Or(t.Policy, Immediate))},
+		extra:    func(v *view[Remote[D]], owner Plugin) []Operation { return v.remoteImports(owner, t.Imports) },
 		Serializer: Serializer[Remote[D]]{Validate: func(ctx context.Context, _ bun.IDB, old, m *Remote[D]) error {
 			if err := validRemote(r.app, m); err != nil || t.Validate == nil {
 				return err

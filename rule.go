@@ -19,16 +19,20 @@ func (d *decoder) check(f *field, value any) error {
 	}
 	var bad validator.ValidationErrors
 	if err := d.valid.Var(value, f.rules); errors.As(err, &bad) {
-		return errors.New(complaint(f, bad[0], value))
+		return errors.New(complaint(f, bad[0]))
 	} else if err != nil {
 		return err
 	}
 	return nil
 }
 
-func complaint(f *field, bad validator.FieldError, value any) string {
-	text, unit := f.Value.Type == schema.String, "characters"
-	if f.Value.Type == schema.Array || f.Value.Type == schema.Map {
+func complaint(f *field, bad validator.FieldError) string {
+	about := f.Value.Type
+	if bad.Field() != "" { // it is about an item: "[0]"
+		about = f.Value.Items.Type
+	}
+	text, unit := about == schema.String, "characters"
+	if about == schema.Array || about == schema.Map {
 		text, unit = true, "elements"
 	}
 	switch tag := bad.Tag(); {
@@ -43,7 +47,7 @@ func complaint(f *field, bad validator.FieldError, value any) string {
 	case tag == "max" || tag == "lte":
 		return fmt.Sprintf("Ensure this value is less than or equal to %s.", bad.Param())
 	case tag == "oneof":
-		return fmt.Sprintf("\"%v\" is not a valid choice.", value)
+		return fmt.Sprintf("\"%v\" is not a valid choice.", bad.Value())
 	case tag == "relpath":
 		return "Must be a relative path without empty, '.' or '..' parts, blanks at the ends, '?' or '#'."
 	default:

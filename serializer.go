@@ -17,8 +17,8 @@ import (
 // values are allowed. The zero Serializer derives everything from the tags of M:
 //
 //	json:"name"        the name in the API; "-" leaves the field out
-//	validate:"..."     rules of go-playground/validator; required, min, max, oneof and url
-//	                   also tell the API's description
+//	validate:"..."     rules of go-playground/validator; required, min, max, oneof and url,
+//	                   and those of a list's items (behind dive) also tell the API's description
 //	default:"..."      what a field gets that the client does not name
 //	doc:"..."          a sentence for the API's description
 //	pulp:"..."         words separated by commas:

@@ -30,7 +30,7 @@ type (
 		Price    *float64        `bun:"price" json:"price" pulp:"filter"`
 		Gift     bool            `bun:"gift" json:"gift" default:"false" pulp:"filter"`
 		Link     *string         `bun:"link" json:"link" validate:"omitempty,url"`
-		Tags     []string        `bun:"tags,type:json" json:"tags" default:"[]" validate:"max=3"`
+		Tags     []string        `bun:"tags,type:json" json:"tags" default:"[]" validate:"max=3,dive,max=9"`
 		Extra    map[string]int  `bun:"extra,type:json" json:"extra" default:"{}"`
 		Address  Address         `bun:"address,type:json" json:"address" default:"{}"`
 		Anything json.RawMessage `bun:"anything,type:json" json:"anything" default:"null"`

@@ -82,6 +82,8 @@ type ViewSet[M any] struct {
 	labels bool
 	// without are fields of M that this type does not have.
 	without []string
+	// defaults are those of text fields, in the place of what tags say.
+	defaults map[string]string
 	// sorts are further orders of lists: name → SQL.
 	sorts map[string]string
 	// minimal are the fields that ?minimal=true leaves; nil for no such thing.

@@ -84,9 +84,9 @@ func ExamplePlugin() {
 func ExampleRemote() {
 	app, closeAll := openExample()
 	defer closeAll()
-	err := app.Call(context.Background(), "POST", "remotes/python/python/", map[string]any{"name": "pypi", "url": "https://pypi.org/", "includes": []string{"django 4"}, "exclude_platforms": []string{"beos"}}, nil)
+	err := app.Call(context.Background(), "POST", "remotes/python/python/", map[string]any{"name": "pypi", "url": "https://pypi.org/", "includes": []string{"django 4"}, "excludes": []string{"six @ https://example.org"}}, nil)
 	fmt.Println(strings.ReplaceAll(err.Error(), "; ", "\n"))
 	// Output:
-	// POST remotes/python/python/: exclude_platforms: "beos" is not a valid choice.
+	// POST remotes/python/python/: excludes: "six @ https://example.org": "@ https://example.org" says nothing of versions: it must be like >=4, ==4.2.* or ~=4.1.
 	// includes: "django 4": "4" says nothing of versions: it must be like >=4, ==4.2.* or ~=4.1.
 }

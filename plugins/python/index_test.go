@@ -31,6 +31,31 @@ func TestAnUploadSaysWhatThePackageIs(t *testing.T) {
 	require.Equal(t, []any{"hello", "source", "sdist"}, []any{got["name"], got["python_version"], got["packagetype"]})
 }
 
+func TestPackagesAreFoundByTheOrderOfVersions(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	for _, version := range []string{"1.9", "1.10", "1.10rc1"} {
+		s.create(t, wheelName("hello", version), wheel(t, "hello", version))
+	}
+	for query, want := range map[string]int{"version__gt=1.9": 2, "version__gte=1.9.0": 3, "version__lt=1.10": 2, "version__lte=1.10": 3, "version__gt=1.10": 0, "version__lt=1.10rc1": 1} {
+		require.Len(t, s.List(t, "content/python/packages/", query), want, query)
+	}
+	require.Contains(t, string(s.Refused(t, 400, "GET", "content/python/packages/?version__gt=x", nil).Body), "is no version as PEP 440 has them.")
+}
+
+func TestAClientMaySayTheDigestOfWhatItCreates(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	file := wheel(t, "hello", "1.0")
+	form := pulptest.Form{"file": file, "relative_path": wheelName("hello", "1.0"), "sha256": strings.Repeat("0", 64)}
+	require.Contains(t, s.Refused(t, 400, "POST", "content/python/packages/upload/", form).Object(t)["sha256"], "The file that came has the sha256 "+sum(file)+".")
+	form["sha256"] = strings.ToUpper(sum(file))
+	require.Equal(t, 201, s.Do(t, "POST", "content/python/packages/upload/", form).Code)
+	require.Equal(t, sum(file), s.List(t, "content/python/packages/", "sha256="+sum(file))[0].Text("sha256"))
+	require.Empty(t, s.List(t, "content/python/packages/", "packagetype=sdist"))
+	s.Refused(t, 400, "GET", "content/python/packages/?packagetype=deb", nil)
+}
+
 func TestTheIndexIsWhatTheVersionHolds(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil)
@@ -110,6 +135,19 @@ func TestAPageThatDidNotChangeIsNotSentAgain(t *testing.T) {
 	require.Equal(t, 200, s.page(t, "simple/hello/", "If-None-Match", tag).Code)
 }
 
+func TestTheIndexTellsHowMuchIsHere(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	summary := func() object { return s.page(t, "").Object(t) }
+	require.Equal(t, object{"projects": 0.0, "releases": 0.0, "files": 0.0}, summary())
+	s.create(t, "hello-1.0.tar.gz", sdist(t, "hello", "1.0"))
+	s.create(t, wheelName("hello", "1.0"), wheel(t, "hello", "1.0"))
+	s.create(t, wheelName("other", "1.0"), wheel(t, "other", "1.0"))
+	s.create(t, wheelName("other", "2.0"), wheel(t, "other", "2.0"))
+	require.Equal(t, object{"projects": 2.0, "releases": 3.0, "files": 4.0}, summary())
+	require.Contains(t, string(s.Content(t, "py/").Body), "hello-1.0.tar.gz", "below the content path there is a listing")
+}
+
 func TestReleasesAreToldAsJSON(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil)
@@ -122,6 +160,7 @@ func TestReleasesAreToldAsJSON(t *testing.T) {
 	file := got["urls"].([]any)[0].(map[string]any)
 	require.Equal(t, wheel(t, "hello", "1.10"), s.Do(t, "GET", file["url"].(string), nil).Body)
 	require.Equal(t, "2.0rc1", s.page(t, "pypi/hello/2.0rc1/json").Object(t)["info"].(map[string]any)["version"])
+	require.Equal(t, got, s.page(t, "pypi/hello/json/").Object(t))
 	require.Equal(t, 404, s.page(t, "pypi/hello/3/json").Code)
 }
 

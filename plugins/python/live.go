@@ -2,9 +2,7 @@ package python
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -22,93 +20,41 @@ func routes(r *mux.Router) {
 	for _, path := range []string{"/legacy/", "/simple/"} {
 		r.Handle(path, httpapi.LiveFunc(upload)).Methods("POST")
 	}
-	get("/simple", func(w http.ResponseWriter, r *httpapi.LiveRequest) error { return moved(w, "simple/") })
+	get("/", serveSummary)
+	get("/simple", func(w http.ResponseWriter, r *httpapi.LiveRequest) error { return r.Redirect(w, "simple/") })
 	get("/simple/", serveProjects)
 	get("/simple/index.html", func(w http.ResponseWriter, r *httpapi.LiveRequest) error { return r.Files(w) }) // of a publication
 	get("/simple/{name}", func(w http.ResponseWriter, r *httpapi.LiveRequest) error {
-		return moved(w, pep.Normalize(r.Vars["name"])+"/")
+		return r.Redirect(w, pep.Normalize(r.Vars["name"])+"/")
 	})
 	get("/simple/{name}/", serveProject)
 	get("/simple/{name}/{file}", serveFile)
-	get("/pypi/{name}/json", serveRelease)
-	get("/pypi/{name}/{version}/json", serveRelease)
+	get("/pypi/{name}/json{slash:/?}", serveReleases)
+	get("/pypi/{name}/{version}/json{slash:/?}", serveReleases)
 }
 
-// moved redirects to a path beside the one that was asked for.
-func moved(w http.ResponseWriter, to string) error {
-	w.Header().Set("Location", "./"+to)
-	w.WriteHeader(http.StatusMovedPermanently)
-	return nil
-}
-
-// heldOf is what a version of a repository has of a project, by the names of files.
-func heldOf(ctx context.Context, v *pulp.Version, name string) (map[string]*pulp.Content[Package], error) {
-	out := map[string]*pulp.Content[Package]{}
-	for c, err := range packages.In(ctx, v, "name_normalized", name) {
+// serveSummary answers with how much is here.
+func serveSummary(w http.ResponseWriter, r *httpapi.LiveRequest) error {
+	if !r.Prefixed() {
+		return r.Files(w) // all packages, below the content path
+	}
+	out := map[string]int64{}
+	for name, fields := range map[string][]string{"projects": {"name_normalized"}, "releases": {"name_normalized", "version"}, "files": {"filename"}} {
+		n, err := packages.Count(r.Context(), r.Version, fields...)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		out[c.Detail.Filename] = c
+		out[name] = n
 	}
-	return out, nil
+	return r.JSON(w, out)
 }
 
-// entryOf is a package on the page of its project.
-func entryOf(c *pulp.Content[Package], url string) pep.File {
-	p := &c.Detail
-	f := pep.File{Filename: p.Filename, URL: url, Hashes: map[string]string{"sha256": p.Digest}, RequiresPython: p.RequiresPython, UploadTime: c.Created.String(), Named: pep.Filename{Version: p.Version}}
-	if p.Size >= 0 {
-		f.Size = &p.Size
-	}
-	if p.Metadata != "" {
-		f.Metadata = pep.Mark{Set: true, Why: "sha256=" + p.Metadata}
-	}
-	if p.Yanked != nil {
-		f.Yanked = pep.Mark{Set: true, Why: *p.Yanked}
-	}
-	return f
-}
-
-// filesOf is what the page of a project has: what is here, and what else the remote has.
-func filesOf(r *httpapi.LiveRequest, name string) (out []pep.File, err error) {
-	held, err := heldOf(r.Context(), r.Version, name)
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range held {
-		out = append(out, entryOf(c, c.Detail.Filename))
-	}
-	there, err := remoteFiles(r, name)
-	for _, e := range there {
-		if held[e.Filename] == nil {
-			e.URL = e.Filename // it is got through us
-			out = append(out, e)
-		}
-	}
-	if len(out) > 0 && (errors.Is(err, pulp.ErrNotFound) || errors.Is(err, pulp.ErrRemote)) {
-		err = nil
-	}
-	if err == nil && len(out) == 0 {
-		err = pulp.ErrNotFound
-	}
-	return out, err
-}
-
-// serveProject answers with the page of a project.
-func serveProject(w http.ResponseWriter, r *httpapi.LiveRequest) error {
-	name := r.Vars["name"]
-	if n := pep.Normalize(name); n != name {
-		return moved(w, "../"+n+"/")
-	}
-	return serve(w, r, func() (page, error) {
-		files, err := filesOf(r, name)
-		return pep.NewProject(name, files), err
-	})
-}
+// forms are the media types of pages.
+var forms = []string{pep.Text, pep.HTML, pep.JSON}
 
 // serveProjects answers with the list of all projects that are here.
 func serveProjects(w http.ResponseWriter, r *httpapi.LiveRequest) error {
-	return serve(w, r, func() (page, error) {
+	return r.Page(w, version, forms, func() (httpapi.Page, error) {
 		var names []string
 		for name, err := range packages.Values(r.Context(), r.Version, "name_normalized") {
 			if err != nil {
@@ -120,88 +66,139 @@ func serveProjects(w http.ResponseWriter, r *httpapi.LiveRequest) error {
 	})
 }
 
-// serve answers with a page in the form that the client likes best.
-func serve(w http.ResponseWriter, r *httpapi.LiveRequest, find func() (page, error)) error {
-	form := r.Accepts(pep.Text, pep.HTML, pep.JSON)
-	w.Header().Set("Vary", "Accept")
-	if r.Remote == nil && r.Unchanged(w, version+" "+form) {
-		return nil
+// serveProject answers with the page of a project.
+func serveProject(w http.ResponseWriter, r *httpapi.LiveRequest) error {
+	name := r.Vars["name"]
+	if n := pep.Normalize(name); n != name {
+		return r.Redirect(w, "../"+n+"/")
 	}
-	found, err := find()
+	return r.Page(w, version, forms, func() (httpapi.Page, error) {
+		files, err := filesOf(r, name)
+		return pep.NewProject(name, files), err
+	})
+}
+
+// filesOf is what the page of a project has: what is here, and what else the remote has.
+func filesOf(r *httpapi.LiveRequest, name string) ([]pep.File, error) {
+	held, err := packages.Held(r.Context(), r.Version, "name_normalized", name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	text, err := found.Render(form)
+	out := listed(held, "")
+	there, err := remoteFiles(r, name)
+	for _, f := range there {
+		if held[f.Filename] == nil {
+			f.URL = f.Filename // it is got through us
+			out = append(out, f)
+		}
+	}
+	if len(out) > 0 && (errors.Is(err, pulp.ErrNotFound) || errors.Is(err, pulp.ErrRemote)) {
+		err = nil
+	}
+	if err == nil && len(out) == 0 {
+		err = pulp.ErrNotFound
+	}
+	return out, err
+}
+
+// remoteFiles is what the distribution's remote has of a project; nothing if there is no remote.
+func remoteFiles(r *httpapi.LiveRequest, name string) ([]pep.File, error) {
+	if r.Remote == nil {
+		return nil, nil
+	}
+	remote, err := pulp.RemoteOf[Remote](r.Context(), r.Live)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return r.Text(w, form+map[bool]string{true: "; charset=utf-8"}[form != pep.JSON], text)
+	index, err := remote.Detail.Open(r.Live, remote.URL)
+	if err != nil {
+		return nil, err
+	}
+	return index.Files(r.Context(), name)
 }
 
 // serveFile answers with a package, or with its metadata, which has ".metadata" behind its name.
 func serveFile(w http.ResponseWriter, r *httpapi.LiveRequest) error {
 	name := pep.Normalize(r.Vars["name"])
-	filename, metadata := strings.CutSuffix(r.Vars["file"], ".metadata")
+	filename, aside := strings.CutSuffix(r.Vars["file"], ".metadata")
 	if _, err := pep.ParseFilename(filename, ""); err != nil {
 		return r.Files(w) // of a publication
 	}
-	for c, err := range packages.In(r.Context(), r.Version, "filename", filename) {
-		switch {
-		case err != nil:
-			return err
-		case c.Detail.Normalized != name, metadata && c.Detail.Metadata == "":
-			return pulp.ErrNotFound
-		case metadata:
-			return serveMetadata(w, r, c)
-		}
+	held, err := packages.Held(r.Context(), r.Version, "filename", filename)
+	if err != nil {
+		return err
+	}
+	switch c := held[filename]; {
+	case c == nil:
+		return pullFile(w, r, name, filename, aside)
+	case c.Detail.Normalized != name, aside && c.Detail.Metadata == "":
+		return pulp.ErrNotFound
+	case aside:
+		return serveMetadata(w, r, c)
+	default:
 		return r.Unit(w, c.ID)
 	}
-	if metadata {
-		return pullMetadata(w, r, name, filename)
+}
+
+// pullFile answers with a file that only the remote has, which the repository keeps, or with the metadata that is beside it
+// there.
+func pullFile(w http.ResponseWriter, r *httpapi.LiveRequest, name, filename string, aside bool) error {
+	files, err := remoteFiles(r, name)
+	i := slices.IndexFunc(files, func(f pep.File) bool { return f.Filename == filename })
+	if err == nil && i < 0 {
+		err = pulp.ErrNotFound
 	}
-	unit, err := pullFile(r, name, filename)
 	if err != nil {
 		return err
 	}
-	return r.Unit(w, unit)
+	f := &files[i]
+	if !aside {
+		return r.PullUnit(w, filename+" "+f.URL, patience, func(ctx context.Context) (*pulp.Unit, error) {
+			return unit(ctx, r.Live, name, f, true)
+		})
+	}
+	text, err := f.MetadataFrom(r.Context(), r.Live)
+	if err == nil && text == nil {
+		err = pulp.ErrNotFound
+	}
+	if err != nil {
+		return err
+	}
+	return r.Text(w, plain, text)
 }
 
-// serveMetadata answers with the metadata in a wheel, as it is there.
+// plain is the media type of metadata.
+const plain = "text/plain; charset=utf-8"
+
+// serveMetadata answers with the metadata of a wheel: that which a remote has beside it, if the wheel itself is not here
+// and need not come for it, else that in the wheel.
 func serveMetadata(w http.ResponseWriter, r *httpapi.LiveRequest, c *pulp.Content[Package]) error {
-	served, err := r.ServeUnit(r.Context(), c.ID)
+	text, err := r.Beside(r.Context(), c.ID, ".metadata", c.Detail.Metadata, pep.MaxMetadata)
+	if errors.Is(err, pulp.ErrNotFound) {
+		return r.Inside(w, c.ID, plain, pep.MetadataInWheel)
+	}
 	if err != nil {
 		return err
 	}
-	defer served.File.Close()
-	text, err := pep.MetadataIn(".whl", served.File, served.File.Size)
-	if err != nil {
-		return fmt.Errorf("read the metadata in %s: %w", c.Detail.Filename, err)
-	}
-	return r.Text(w, "text/plain; charset=utf-8", text)
+	return r.Text(w, plain, text)
 }
 
-// serveRelease answers with what is here of a version of a project, the newest if none is named, as the JSON API of
-// pypi.org does.
-func serveRelease(w http.ResponseWriter, r *httpapi.LiveRequest) error {
-	name := pep.Normalize(r.Vars["name"])
-	held, err := heldOf(r.Context(), r.Version, name)
+// serveReleases answers with what is here of a project, and of a version of it, the newest if none is named.
+func serveReleases(w http.ResponseWriter, r *httpapi.LiveRequest) error {
+	name, want := pep.Normalize(r.Vars["name"]), r.Vars["version"]
+	held, err := packages.Held(r.Context(), r.Version, "name_normalized", name)
 	if err != nil {
 		return err
 	}
-	releases, best := map[string][]map[string]any{}, (*Package)(nil)
+	var best *Package
 	for _, key := range slices.Sorted(maps.Keys(held)) {
 		p := &held[key].Detail
-		releases[p.Version] = append(releases[p.Version], map[string]any{
-			"filename": p.Filename, "url": r.Base() + "simple/" + name + "/" + p.Filename, "digests": map[string]string{"sha256": p.Digest}, "size": p.Size, "packagetype": p.PackageType,
-			"python_version": p.Python, "requires_python": p.RequiresPython, "upload_time_iso_8601": held[key].Created.String(), "yanked": p.Yanked != nil,
-		})
-		if want := r.Vars["version"]; (want == "" || want == p.Version) && (best == nil || pep.Newer(p.Version, best.Version) < 0) {
+		if (want == "" || want == p.Version) && (best == nil || pep.Newer(p.Version, best.Version) < 0) {
 			best = p
 		}
 	}
 	if best == nil {
 		return pulp.ErrNotFound
 	}
-	w.Header().Set("Content-Type", "application/json")
-	return json.NewEncoder(w).Encode(map[string]any{"info": best.Core, "last_serial": 0, "releases": releases, "urls": releases[best.Version]})
+	return r.JSON(w, pep.NewReleases(best.Core, listed(held, r.Base()+"simple/"+name+"/")))
 }

@@ -54,6 +54,37 @@ func TestWhatIsHereComesBeforeWhatTheRemoteHas(t *testing.T) {
 	require.Zero(t, s.up.Hits("files/"+wheelName("hello", "1.1")), "metadata needs no wheel")
 }
 
+func TestMetadataOfAMirroredWheelNeedsNoWheel(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, object{"includes": []string{"hello"}})
+	files := releases(t, "hello", "1.0")
+	name := wheelName("hello", "1.0")
+	s.release(t, "hello", true, files)
+	s.Completes(t, s.repo.Href()+"sync/", object{"remote": s.remote.Href()})
+	s.Update(t, s.dist.Href(), object{"remote": nil}) // the repository knows the remote
+	want := s.metadata(t, files[name])
+	asked := s.up.Hits("files/" + name + ".metadata")
+	for range 2 {
+		require.Equal(t, want, string(s.page(t, "simple/hello/"+name+".metadata").Body))
+	}
+	require.Equal(t, asked+1, s.up.Hits("files/"+name+".metadata"))
+	require.Zero(t, s.up.Hits("files/"+name))
+	require.Empty(t, s.List(t, "artifacts/"))
+	require.Empty(t, s.Temps(t))
+
+	// Whatever the remote has there now, it is told what the wheel says.
+	for i, lie := range []pulptest.Lie{pulptest.WrongBytes, pulptest.Status(404)} {
+		s := newSite(t, object{"includes": []string{"hello"}})
+		s.release(t, "hello", true, files)
+		s.Completes(t, s.repo.Href()+"sync/", object{"remote": s.remote.Href()})
+		s.up.Answer("files/"+name+".metadata", lie)
+		require.Equal(t, want, string(s.page(t, "simple/hello/"+name+".metadata").Body), "%d", i)
+		require.Equal(t, 1, s.up.Hits("files/"+name))
+		s.up.Answer("files/"+name, pulptest.Status(503))
+		require.Equal(t, want, string(s.page(t, "simple/hello/"+name+".metadata").Body), "the wheel is here by now")
+	}
+}
+
 func TestWrongBytesOfTheRemoteReachNobody(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, object{})

@@ -19,12 +19,13 @@ const version = "3.13.0"
 // Package is one file of a release of a project: a wheel or a source distribution.
 type Package struct {
 	RelativePath string `json:"relative_path" validate:"required" pulp:"writeonly" doc:"The name of the file, which says what the package is."`
-	Digest       string `json:"digest" pulp:"hidden,key,filter=sha256"`
+	SHA256       string `json:"sha256" pulp:"blank,key,filter" doc:"The SHA-256 digest of the file. If a client says it, the file must have it."`
 	Filename     string `json:"filename" pulp:"readonly,key,slot,filter" doc:"The name of the distribution package, usually of the format: {distribution}-{version}(-{build tag})?-{python tag}-{abi tag}-{platform tag}.{packagetype}"`
-	PackageType  string `json:"packagetype" pulp:"readonly,filter" doc:"The type of the distribution package: sdist or bdist_wheel."`
+	PackageType  string `json:"packagetype" validate:"oneof=bdist_dmg bdist_dumb bdist_egg bdist_msi bdist_rpm bdist_wheel bdist_wininst sdist" pulp:"readonly,filter" doc:"The type of the distribution package: sdist or bdist_wheel."`
 	// Python is what a wheel runs on, as its name says.
 	Python     string `json:"python_version" pulp:"readonly" doc:"The tag that says which Python a wheel is for, or source."`
 	Normalized string `json:"name_normalized" pulp:"hidden,filter"`
+	Rank       string `json:"version_rank" pulp:"hidden"`
 	Size       int64  `json:"size" pulp:"hidden"`
 	Metadata   string `json:"metadata_sha256" pulp:"hidden"` // empty: it is not served beside the file
 	// What one remote says of a file is never taken for what another one, or the file itself, does.
@@ -53,7 +54,8 @@ func Plugin() pulp.Plugin {
 
 var packages = &pulp.ContentType[Package]{
 	Name: "python", Path: "packages", Class: "PythonPackageContent", Reclaimable: true,
-	FilePath: func(p *Package) string { return p.Filename }, SHA256: func(p *Package) string { return p.Digest },
+	FilePath: func(p *Package) string { return p.Filename },
+	Ranks:    []pulp.Rank{{Field: "version", By: "version_rank", Of: pep.Rank}},
 	Validate: func(p *Package) error {
 		if _, err := pep.ParseFilename(p.RelativePath, ""); err != nil {
 			return pulp.FieldErrors{"relative_path": {err.Error()}}
@@ -62,16 +64,20 @@ var packages = &pulp.ContentType[Package]{
 	},
 	FromFile: func(_ context.Context, p *Package, in *pulp.Incoming) error {
 		if err := p.describe(p.RelativePath, in); err != nil {
-			return pulp.FieldErrors{"file": {"The file cannot be read as a Python package: " + err.Error() + "."}}
+			return unreadable("file", err)
 		}
 		return nil
 	},
 }
 
-var remotes = &pulp.RemoteType[Remote]{Name: "python", Validate: func(_, r *pulp.Remote[Remote]) error {
-	_, err := r.Detail.Filter()
-	return err
-}}
+var remotes = &pulp.RemoteType[Remote]{
+	Name: "python", Policy: pulp.OnDemand,
+	Validate: func(_, r *pulp.Remote[Remote]) error {
+		_, err := r.Detail.Filter()
+		return err
+	},
+	Imports: []pulp.RemoteImport{{Name: "from_bandersnatch", Summary: "Create from Bandersnatch", File: "config", Read: pep.ReadBandersnatch}},
+}
 
 var repositories = &pulp.RepositoryType[Repository]{
 	Name: "python", Content: []pulp.Part{packages}, Remotes: []pulp.Part{remotes}, Sync: pulp.SyncFunc(sync),

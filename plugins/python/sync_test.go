@@ -158,11 +158,40 @@ func TestAHostilePackageOfARemoteIsRefused(t *testing.T) {
 func TestARemoteThatMeansNothingIsRefused(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, object{})
-	bad := s.Refused(t, 400, "POST", "remotes/python/python/", object{"name": "x", "url": s.up.URL(""), "includes": []string{"django >= 4", "a @ https://x", "b; python_version<'3'", "c==x"}, "excludes": []string{"../x"}, "package_types": []string{"deb"}, "exclude_platforms": []string{"beos"}, "keep_latest_packages": -1})
-	for _, field := range []string{"keep_latest_packages"} {
-		require.Contains(t, bad.Object(t), field)
+	fields := object{"name": "x", "url": s.up.URL(""), "includes": []string{"django >= 4", "a @ https://x", "b; python_version<'3'", "c==x"}, "excludes": []string{"../x"},
+		"package_types": []string{"sdist", "deb"}, "exclude_platforms": []string{"beos"}, "keep_latest_packages": -1}
+	bad := s.Refused(t, 400, "POST", "remotes/python/python/", fields).Object(t)
+	require.Equal(t, []any{`"deb" is not a valid choice.`}, bad["package_types"])
+	require.Equal(t, []any{`"beos" is not a valid choice.`}, bad["exclude_platforms"])
+	require.Contains(t, bad, "keep_latest_packages")
+	require.Len(t, bad, 3)
+	fields["package_types"], fields["exclude_platforms"], fields["keep_latest_packages"] = []string{"sdist"}, []string{"linux"}, 1
+	bad = s.Refused(t, 400, "POST", "remotes/python/python/", fields).Object(t)
+	require.Len(t, bad["includes"], 3)
+	require.Len(t, bad, 2)
+}
+
+func TestARemoteIsMadeOfTheConfigurationOfBandersnatch(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	const config = "[mirror]\nmaster = https://pypi.org\n[plugins]\nenabled = allowlist_project\n[allowlist]\npackages =\n    django>=4\n    six\n"
+	made := func(form pulptest.Form) object {
+		a := s.Do(t, "POST", "remotes/python/python/from_bandersnatch/", form)
+		require.Equal(t, 201, a.Code, "%s", a.Body)
+		return s.Get(t, a.Object(t).Href())
 	}
-	bad = s.Refused(t, 400, "POST", "remotes/python/python/", object{"name": "x", "url": s.up.URL(""), "includes": []string{"django >= 4", "a @ https://x", "b; python_version<'3'", "c==x"}, "excludes": []string{"../x"}, "package_types": []string{"deb"}, "exclude_platforms": []string{"beos"}})
-	require.Len(t, bad.Object(t)["includes"], 3)
-	require.Len(t, bad.Object(t), 4)
+	got := made(pulptest.Form{"config": []byte(config), "name": "one"})
+	require.Equal(t, []string{"django>=4", "six"}, got.Texts("includes"))
+	require.Equal(t, []any{"one", "https://pypi.org", "on_demand", true}, []any{got["name"], got["url"], got["policy"], got["prereleases"]})
+	got = made(pulptest.Form{"config": []byte(config), "name": "two", "policy": "immediate", "url": "https://example.org/"})
+	require.Equal(t, []any{"https://example.org/", "immediate"}, []any{got["url"], got["policy"]}, "what the client says counts first")
+	for want, form := range map[string]pulptest.Form{
+		"config":   {"name": "three", "config": []byte("hello")},
+		"name":     {"config": []byte(config)},
+		"includes": {"name": "three", "config": []byte(strings.Replace(config, "six", "six;x", 1))},
+	} {
+		require.Contains(t, s.Refused(t, 400, "POST", "remotes/python/python/from_bandersnatch/", form).Object(t), want)
+	}
+	require.Contains(t, s.Refused(t, 400, "POST", "remotes/python/python/from_bandersnatch/", pulptest.Form{"name": "three"}).Object(t), "config")
+	require.Len(t, s.List(t, "remotes/python/python/"), 2)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -120,6 +121,37 @@ func TestTheSamePackageUploadedTwiceAtOnceIsThereOnce(t *testing.T) {
 		require.Equal(t, want, code, "%v", codes)
 	}
 	require.Len(t, s.List(t, s.repo.Href()+"versions/"), 2)
+}
+
+func TestAnUploadThatTakesLongIsAnsweredBeforeItIsThere(t *testing.T) {
+	t.Parallel()
+	clock := pulptest.NewClock()
+	s := newSite(t, nil, pulptest.Time(clock))
+	gate := s.Hold("pulpcore.app.tasks.repository.add_and_remove")
+	answers := make(chan *pulptest.Answer, 1)
+	go func() {
+		a, err := s.send(wheelName("hello", "1.0"), wheel(t, "hello", "1.0"), nil)
+		if err != nil {
+			t.Error(err)
+		}
+		answers <- a
+	}()
+	gate.Await(t, 1)
+	var a *pulptest.Answer
+	require.Eventually(t, func() bool {
+		clock.Advance(11 * time.Second) // also if the upload does not wait yet
+		select {
+		case a = <-answers:
+			return true
+		default:
+			return false
+		}
+	}, time.Minute, 10*time.Millisecond)
+	require.Equal(t, 202, a.Code, "%s", a.Body)
+	require.Equal(t, 404, s.page(t, "simple/hello/").Code)
+	gate.Open()
+	require.Equal(t, "completed", s.Wait(t, a.Object(t).Text("task")).Text("state"))
+	require.Len(t, s.files(t, "hello"), 1)
 }
 
 func TestAPinnedIndexTakesNoUploads(t *testing.T) {

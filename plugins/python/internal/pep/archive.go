@@ -25,6 +25,11 @@ func MetadataIn(ending string, file io.ReaderAt, size int64) ([]byte, error) {
 	return inSource.FromTar(io.NewSectionReader(file, 0, size), strings.TrimPrefix(ending, ".tar"))
 }
 
+// MetadataInWheel is MetadataIn for a wheel.
+func MetadataInWheel(file io.ReaderAt, size int64) ([]byte, error) {
+	return inWheel.FromZip(file, size)
+}
+
 // The metadata in packages; neither is ever changed.
 var (
 	inWheel  = unpack.Wanted{File: MaxMetadata, All: maxWheel, Match: like("*.dist-info/METADATA")}

@@ -12,9 +12,9 @@ type Rules struct {
 	Includes         []string `json:"includes" doc:"Requirements, such as \"django>=4,<5\", that say what is taken. Empty means everything."`
 	Excludes         []string `json:"excludes" doc:"Requirements that say what of that is not taken."`
 	Prereleases      bool     `json:"prereleases" default:"false" doc:"Whether pre-releases are taken that no requirement names."`
-	PackageTypes     []string `json:"package_types" doc:"The types that are taken; empty means all. Only sdist and bdist_wheel can be."`
+	PackageTypes     []string `json:"package_types" validate:"dive,oneof=bdist_dmg bdist_dumb bdist_egg bdist_msi bdist_rpm bdist_wheel bdist_wininst sdist" doc:"The types that are taken; empty means all. Only sdist and bdist_wheel can be."`
 	KeepLatest       int64    `json:"keep_latest_packages" default:"0" validate:"min=0" doc:"How many of the latest versions of a project a sync takes; 0 means all."`
-	ExcludePlatforms []string `json:"exclude_platforms" doc:"Platforms whose wheels are not taken: windows, macos, freebsd, linux."`
+	ExcludePlatforms []string `json:"exclude_platforms" validate:"dive,oneof=windows macos freebsd linux" doc:"Platforms whose wheels are not taken."`
 }
 
 // A Filter chooses by rules.
@@ -23,11 +23,8 @@ type Filter struct {
 	includes, excludes []Requirement
 }
 
-// What fields of remotes may say; never changed.
-var (
-	packageTypes = []string{"bdist_dmg", "bdist_dumb", "bdist_egg", "bdist_msi", "bdist_rpm", "bdist_wheel", "bdist_wininst", "sdist"}
-	platformTags = map[string][]string{"windows": {"win"}, "macos": {"macosx"}, "freebsd": {"freebsd"}, "linux": {"linux", "manylinux", "musllinux"}}
-)
+// platformTags are how the tags of wheels for a platform begin; never changed.
+var platformTags = map[string][]string{"windows": {"win"}, "macos": {"macosx"}, "freebsd": {"freebsd"}, "linux": {"linux", "manylinux", "musllinux"}}
 
 // Filter makes a filter of rules, or says what is wrong with them, by the names of fields.
 func (r *Rules) Filter() (*Filter, error) {
@@ -43,16 +40,6 @@ func (r *Rules) Filter() (*Filter, error) {
 		return out
 	}
 	f.includes, f.excludes = read("includes", r.Includes), read("excludes", r.Excludes)
-	for _, t := range r.PackageTypes {
-		if !slices.Contains(packageTypes, t) {
-			errs.Add("package_types", "\"%s\" is not a valid choice.", t)
-		}
-	}
-	for _, p := range r.ExcludePlatforms {
-		if platformTags[p] == nil {
-			errs.Add("exclude_platforms", "\"%s\" is not a valid choice.", p)
-		}
-	}
 	return f, errs.OrNil()
 }
 

@@ -2,6 +2,7 @@ package pep_test
 
 import (
 	"bytes"
+	"io"
 	"net/url"
 	"strings"
 	"testing"
@@ -58,9 +59,7 @@ func TestWhatWasWrittenIsReadAgain(t *testing.T) {
 		{Filename: "b-1.0.tar.gz", URL: "b"},
 	})
 	for _, form := range []string{pep.JSON, pep.HTML, pep.Text} {
-		text, err := page.Render(form)
-		require.NoError(t, err)
-		got, err := pep.ReadProject(&pulp.Document{Text: text, Type: form, URL: "https://example.org/simple/a/"}, "a")
+		got, err := pep.ReadProject(&pulp.Document{Text: rendered(t, page, form), Type: form, URL: "https://example.org/simple/a/"}, "a")
 		require.NoError(t, err)
 		require.Len(t, got, 2, "what is of another project is passed over")
 		wheel, source := got[0], got[1]
@@ -70,12 +69,86 @@ func TestWhatWasWrittenIsReadAgain(t *testing.T) {
 		require.Equal(t, strings.Repeat("ab", 32), source.SHA256())
 		require.Equal(t, ">=3", source.RequiresPython)
 		require.Equal(t, `it "breaks"`, *source.Yanked.Reason())
-		text, err = pep.List([]string{"a", "b-c"}).Render(form)
-		require.NoError(t, err)
-		names, err := pep.ReadProjects(&pulp.Document{Text: text, Type: form})
+		names, err := pep.ReadProjects(&pulp.Document{Text: rendered(t, pep.List([]string{"a", "b-c"}), form), Type: form})
 		require.NoError(t, err)
 		require.Equal(t, []string{"a", "b-c"}, names)
 	}
+}
+
+func rendered(t *testing.T, page interface{ Render(io.Writer, string) error }, form string) []byte {
+	t.Helper()
+	var text bytes.Buffer
+	require.NoError(t, page.Render(&text, form))
+	return text.Bytes()
+}
+
+func TestWhatBandersnatchIsToldIsReadAsFarAsItCounts(t *testing.T) {
+	t.Parallel()
+	lists := "[mirror]\nmaster = https://pypi.org ; the one\n[allowlist]\npackages =\n    black\n    # not this\n    requests>=2,<3 # as we say\n" +
+		"[blocklist]\npackages =\n    black==1.0\nplatforms =\n    windows\n[latest_release]\nkeep = 3\n"
+	for enabled, want := range map[string]map[string]any{
+		"all": {"prereleases": false, "includes": []string{"black", "requests>=2,<3"}, "excludes": []string{"black==1.0"}, "exclude_platforms": []string{"windows"}, "keep_latest_packages": int64(3)},
+		"":    {"prereleases": true},
+		"\n    allowlist_project\n    prerelease_release": {"prereleases": false, "includes": []string{"black", "requests>=2,<3"}},
+	} {
+		want["url"] = "https://pypi.org"
+		got, err := pep.ReadBandersnatch([]byte(lists + "[plugins]\nenabled = " + enabled + "\n"))
+		require.NoError(t, err)
+		require.Equal(t, want, got, enabled)
+	}
+	for _, bad := range []string{"", "hello", "[mirror]\n", "[mirror", "[mirror]\nmaster = x\n[plugins]\nenabled = all\n[latest_release]\nkeep = many\n"} {
+		_, err := pep.ReadBandersnatch([]byte(bad))
+		require.Error(t, err, bad)
+	}
+}
+
+func FuzzBandersnatch(f *testing.F) {
+	f.Add([]byte("[mirror]\nmaster = x\n[plugins]\nenabled = all\n[allowlist]\npackages =\n  a\n  b\n"))
+	f.Add([]byte("[mirror]\nmaster = %(x)s\nx = %(master)s\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if got, err := pep.ReadBandersnatch(text); err == nil {
+			require.NotEmpty(t, got["url"])
+		}
+	})
+}
+
+func TestRanksAreInTheOrderOfVersions(t *testing.T) {
+	t.Parallel()
+	// As PEP 440 says.
+	versions := strings.Fields("1.dev0 1.0.dev456 1.0a1.dev1 1.0a1 1.0a2.dev456 1.0a12.dev456 1.0a12 1.0b1.dev456 1.0b2 1.0b2.post345.dev456 1.0b2.post345 " +
+		"1.0rc1.dev456 1.0rc1 1.0 1.0+abc.5 1.0+abc.7 1.0+5 1.0+5.a 1.0+10 1.0.post456.dev34 1.0.post456 1.0.15 1.1.dev1 1.9 1.10 10 20240101 1!0.1")
+	for i := range versions[1:] {
+		a, err := pep.Rank(versions[i])
+		require.NoError(t, err)
+		b, err := pep.Rank(versions[i+1])
+		require.NoError(t, err)
+		require.Less(t, a, b, "%s %s", versions[i], versions[i+1])
+	}
+	one, _ := pep.Rank("1.0")
+	same, _ := pep.Rank("v1.00.0")
+	require.Equal(t, one, same)
+}
+
+func FuzzRank(f *testing.F) {
+	for _, seed := range []string{"1.0 1.0.0", "1.0a1 1.0.dev1", "1+a.1 1+a.b", "1!0 2", "1.0-1 1.0.post1", "1.0+A_b 1.0+a.b.0", "1.0.post0 1.0.dev0"} {
+		a, b, _ := strings.Cut(seed, " ")
+		f.Add(a, b)
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		v, err := pep.ParseVersion(a)
+		if err != nil {
+			return
+		}
+		w, err := pep.ParseVersion(b)
+		if err != nil {
+			return
+		}
+		x, err := pep.Rank(a)
+		require.NoError(t, err)
+		y, err := pep.Rank(b)
+		require.NoError(t, err)
+		require.Equal(t, v.Compare(w), strings.Compare(x, y), "%s %s", x, y)
+	})
 }
 
 func FuzzFilename(f *testing.F) {
@@ -141,8 +214,7 @@ func FuzzPage(f *testing.F) {
 			require.Contains(t, []int{0, 64}, len(file.SHA256()))
 		}
 		if err == nil {
-			_, err = pep.NewProject("a", files).Render(doc.Type)
-			require.NoError(t, err)
+			rendered(t, pep.NewProject("a", files), doc.Type)
 		}
 	})
 }

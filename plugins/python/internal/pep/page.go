@@ -47,6 +47,22 @@ type Mark struct {
 	Why string
 }
 
+// DigestOf is the mark with the digest of metadata; false if it is empty.
+func DigestOf(sha256 string) Mark {
+	if sha256 == "" {
+		return Mark{}
+	}
+	return Mark{true, "sha256=" + sha256}
+}
+
+// MarkOf is the mark with a reason; nil for none.
+func MarkOf(reason *string) Mark {
+	if reason == nil {
+		return Mark{}
+	}
+	return Mark{true, *reason}
+}
+
 // Reason is the text of a mark; nil if it is false.
 func (m Mark) Reason() *string {
 	if !m.Set {
@@ -145,18 +161,20 @@ func NewProject(name string, files []File) *Project {
 }
 
 // Render writes a page in one of the media types.
-func (p *Project) Render(mediaType string) ([]byte, error) { return render(p, "links", mediaType) }
+func (p *Project) Render(w io.Writer, mediaType string) error {
+	return render(w, p, "links", mediaType)
+}
 
 // Render writes the list in one of the media types.
-func (p *Projects) Render(mediaType string) ([]byte, error) { return render(p, "projects", mediaType) }
+func (p *Projects) Render(w io.Writer, mediaType string) error {
+	return render(w, p, "projects", mediaType)
+}
 
-func render(page any, template, mediaType string) ([]byte, error) {
+func render(w io.Writer, page any, template, mediaType string) error {
 	if mediaType == JSON {
-		return json.Marshal(page)
+		return json.NewEncoder(w).Encode(page)
 	}
-	var b bytes.Buffer
-	err := pages.ExecuteTemplate(&b, template, page)
-	return b.Bytes(), err
+	return pages.ExecuteTemplate(w, template, page)
 }
 
 // ReadProject reads the page of a project. Files whose names are none of the project's, or of other types, are passed over.
