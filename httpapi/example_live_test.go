@@ -2,7 +2,10 @@ package httpapi_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"html"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -44,6 +47,45 @@ func ExampleLive() {
 	// Hello ann, this is acme.
 	// 404: Not found.
 	// 404: Distribution is not pointing to a publication, repository, repository version, or remote.
+}
+
+// A greeting is a page for people and for programs.
+type greeting struct {
+	Name string `json:"name"`
+}
+
+func (g greeting) Render(w io.Writer, mediaType string) error {
+	if mediaType == "application/json" {
+		return json.NewEncoder(w).Encode(g)
+	}
+	_, err := fmt.Fprintf(w, "<p>Hello %s</p>\n", html.EscapeString(g.Name))
+	return err
+}
+
+// The client says which form of a page it likes best.
+func ExamplePage() {
+	greet := func(w http.ResponseWriter, r *httpapi.LiveRequest) error {
+		return r.Page(w, "1", []string{"text/html", "application/json"}, func() (httpapi.Page, error) { return greeting{r.Vars["name"]}, nil })
+	}
+	app, end := appWith(pulp.Plugin{Name: "greeter", Version: "1.0.0", Parts: []pulp.Part{
+		&pulp.DistributionType[pulp.None]{Name: "greeter", Live: httpapi.Live(func(r *mux.Router) {
+			r.Handle("/hello/{name}", httpapi.LiveFunc(greet)).Methods("GET")
+		})},
+	}})
+	defer end()
+	err := app.Call(context.Background(), "POST", "distributions/greeter/greeter/", map[string]string{"name": "d", "base_path": "acme"}, nil)
+	if err != nil {
+		panic(err)
+	}
+	for _, accepted := range []string{"*/*", "application/json"} {
+		r, w := httptest.NewRequest("GET", "/pulp/content/acme/hello/ann", nil), httptest.NewRecorder()
+		r.Header.Set("Accept", accepted)
+		httpapi.Handler(app).ServeHTTP(w, r)
+		fmt.Print(w.Header().Get("Content-Type"), " ", w.Body)
+	}
+	// Output:
+	// text/html; charset=utf-8 <p>Hello ann</p>
+	// application/json {"name":"ann"}
 }
 
 // appWith opens an App whose tasks run where they are dispatched, in a directory that is gone after the example.

@@ -38,6 +38,9 @@ func serveSummary(w http.ResponseWriter, r *httpapi.LiveRequest) error {
 	if !r.Prefixed() {
 		return r.Files(w) // all packages, below the content path
 	}
+	if r.Unchanged(w, version) {
+		return nil
+	}
 	out := map[string]int64{}
 	for name, fields := range map[string][]string{"projects": {"name_normalized"}, "releases": {"name_normalized", "version"}, "files": {"filename"}} {
 		n, err := packages.Count(r.Context(), r.Version, fields...)
