@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/json"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -31,12 +32,38 @@ func zipped(t *testing.T, files map[string]string) []byte {
 	return b.Bytes()
 }
 
-// startServer starts the program in a process of its own.
-func startServer(t *testing.T) *pulptest.Client {
+// A running is the program in a process of its own.
+type running struct {
+	*pulptest.Client
+	data string
+}
+
+func startServer(t *testing.T) running {
 	t.Helper()
-	at, err := url.Parse(serve(t, "-data", t.TempDir(), "-sign", "releases="+privateKey(t)))
+	data := t.TempDir()
+	at, err := url.Parse(serve(t, "-data", data, "-sign", "releases="+privateKey(t)))
 	require.NoError(t, err)
-	return pulptest.NewClient(at.Scheme+"://"+at.Host, "admin", "secret")
+	return running{pulptest.NewClient(at.Scheme+"://"+at.Host, "admin", "secret"), data}
+}
+
+// corrupt changes a byte in the middle of a file that the program has stored, as a disk may.
+func (r running) corrupt(t *testing.T, file []byte) {
+	t.Helper()
+	found := 0
+	require.NoError(t, filepath.WalkDir(r.data, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil || !bytes.Equal(text, file) {
+			return err
+		}
+		found++
+		text[len(text)/2] ^= 1
+		require.NoError(t, os.Chmod(path, 0o600))
+		return os.WriteFile(path, text, 0o600)
+	}))
+	require.Equal(t, 1, found)
 }
 
 func wheelOf(t *testing.T, version string) []byte {
@@ -84,6 +111,11 @@ func TestPipInstallsWhatTwineUploads(t *testing.T) {
 	out, err = install("hellopulp")
 	require.NoError(t, err, out)
 	require.Contains(t, out, "hello 2.0")
+
+	c.corrupt(t, wheelOf(t, "2.0"))
+	out, err = install("hellopulp==2.0")
+	require.Error(t, err)
+	require.Contains(t, out, "DO NOT MATCH THE HASHES")
 }
 
 func TestAptInstallsWhatIsUploaded(t *testing.T) {
@@ -102,7 +134,7 @@ func TestAptInstallsWhatIsUploaded(t *testing.T) {
 	repo := c.Create(t, "repositories/deb/apt/", object{"name": "r", "autopublish": true, "signing_service": services.Results[0].Href})
 	d := c.Create(t, "distributions/deb/apt/", object{"name": "d", "base_path": "apt", "repository": repo.Href()})
 	dir := t.TempDir()
-	upload := func(version string) {
+	upload := func(version string) (file []byte) {
 		root := filepath.Join(t.TempDir(), "root")
 		require.NoError(t, os.MkdirAll(filepath.Join(root, "DEBIAN"), 0o755))
 		control := "Package: hellopulp\nVersion: " + version + "\nArchitecture: all\nMaintainer: Test <test@example.org>\nDescription: says hello\n"
@@ -111,6 +143,7 @@ func TestAptInstallsWhatIsUploaded(t *testing.T) {
 		file, err := os.ReadFile(filepath.Join(dir, "hellopulp.deb"))
 		require.NoError(t, err)
 		c.Wait(t, c.Start(t, "POST", "content/deb/packages/", pulptest.Form{"file": file, "repository": repo.Href(), "distribution": "stable", "component": "main"}))
+		return file
 	}
 	for _, d := range []string{"state/lists/partial", "cache/archives/partial"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(dir, d), 0o755))
@@ -121,19 +154,29 @@ func TestAptInstallsWhatIsUploaded(t *testing.T) {
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
 	}
-	apt := func(args ...string) string {
-		return pulptest.Command{Dir: dir}.Does(t, "apt-get", append([]string{
+	try := func(args ...string) (string, error) {
+		return pulptest.Command{Dir: dir}.Run(t, "apt-get", append([]string{
 			"-o", "Dir::State=" + dir + "/state", "-o", "Dir::State::status=" + dir + "/status", "-o", "Dir::Cache=" + dir + "/cache",
 			"-o", "Dir::Etc::sourcelist=" + dir + "/sources.list", "-o", "Dir::Etc::sourceparts=-", "-o", "Dir::Etc::trustedparts=-",
 			"-o", "APT::Sandbox::User=root", "-o", "Acquire::Languages=none", "-o", "APT::Update::Error-Mode=any"}, args...)...)
 	}
+	apt := func(args ...string) string {
+		out, err := try(args...)
+		require.NoError(t, err, out)
+		return out
+	}
 	upload("1.0")
 	apt("update")
 	require.Contains(t, apt("-s", "install", "hellopulp"), "Inst hellopulp (1.0 ")
-	upload("2.0")
+	file := upload("2.0")
 	apt("download", "hellopulp=1.0") // as the metadata says that it has read
 	apt("update")
 	require.Contains(t, apt("-s", "install", "hellopulp"), "Inst hellopulp (2.0 ")
+
+	c.corrupt(t, file)
+	out, err := try("download", "hellopulp=2.0")
+	require.Error(t, err)
+	require.Contains(t, out, "Hash Sum mismatch")
 }
 
 func TestGoRunsWhatIsUploaded(t *testing.T) {
@@ -145,17 +188,24 @@ func TestGoRunsWhatIsUploaded(t *testing.T) {
 	dir := t.TempDir()
 	env := []string{"GOPROXY=" + c.Base + d.Text("base_url"), "GONOSUMDB=*", "GOFLAGS=-mod=mod -modcacherw", "GOTOOLCHAIN=local",
 		"GOWORK=off", "GOPATH=" + filepath.Join(dir, "path"), "GOMODCACHE=" + filepath.Join(dir, "cache")}
-	upload := func(version string) {
+	upload := func(version string) (file []byte) {
 		at := "example.com/hello@" + version + "/"
-		file := zipped(t, map[string]string{
+		file = zipped(t, map[string]string{
 			at + "go.mod":       "module example.com/hello\n\ngo 1.20\n",
 			at + "cmd/hi/hi.go": "package main\n\nfunc main() { println(\"hello " + version + "\") }\n",
 		})
 		c.Wait(t, c.Start(t, "POST", "content/goproxy/modules/", pulptest.Form{"file": file, "repository": repo.Href()}))
+		return file
 	}
 	upload("v1.0.0")
 	require.Contains(t, pulptest.Command{Dir: dir, Env: env}.Does(t, "go", "run", "example.com/hello/cmd/hi@latest"), "hello v1.0.0\n")
-	upload("v1.1.0")
+	file := upload("v1.1.0")
 	require.Contains(t, pulptest.Command{Dir: dir, Env: env}.Does(t, "go", "run", "example.com/hello/cmd/hi@v1.0.0"), "hello v1.0.0\n")
 	require.Contains(t, pulptest.Command{Dir: dir, Env: env}.Does(t, "go", "run", "example.com/hello/cmd/hi@latest"), "hello v1.1.0\n")
+
+	c.corrupt(t, file)
+	require.NoError(t, os.RemoveAll(filepath.Join(dir, "cache")))
+	out, err := pulptest.Command{Dir: dir, Env: env}.Run(t, "go", "run", "example.com/hello/cmd/hi@v1.1.0")
+	require.Error(t, err)
+	require.Contains(t, out, "checksum error")
 }
