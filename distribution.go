@@ -96,17 +96,7 @@ func (t *DistributionType[D]) declare(r *registry, owner Plugin) error {
 			},
 			Computed: distributionFields[D](),
 		},
-		Save: supersede[D],
-		Reserve: func(op Op, old, m *Distribution[D]) []Reservation {
-			rs := []Reservation{Shared(distributionsName)}
-			if op != Create {
-				rs = append(rs, Exclusive(old))
-			}
-			if op == Create || op == Update && old.BasePath != m.BasePath {
-				rs = append(rs, Exclusive(basePathName))
-			}
-			return rs
-		},
+		Save: supersede[D], Reserve: reserveDistribution[D],
 	}
 	if err := vs.declare(r, owner); err != nil {
 		return err
@@ -124,6 +114,18 @@ func (t *DistributionType[D]) declare(r *registry, owner Plugin) error {
 		return fmt.Errorf("distribution type %q: Prefix %q must be a path with slashes at both ends that is not below %s, and needs Live", t.Name, t.Prefix, r.app.cfg.APIRoot)
 	}
 	return nil
+}
+
+// reserveDistribution is what a change of a distribution locks: no two give out base paths at once.
+func reserveDistribution[D any](op Op, old, m *Distribution[D]) []Reservation {
+	rs := []Reservation{Shared(distributionsName)}
+	if op != Create {
+		rs = append(rs, Exclusive(old))
+	}
+	if op == Create || op == Update && old.BasePath != m.BasePath {
+		rs = append(rs, Exclusive(basePathName))
+	}
+	return rs
 }
 
 // overlapSQL finds a distribution whose base path is a directory of another one's, by seeks: one

@@ -60,24 +60,27 @@ func taskViews() *ViewSet[TaskRecord] {
 			return nil
 		},
 	}
-	vs.extra = func(v *view[TaskRecord], owner Plugin) []Operation {
-		return []Operation{
-			v.operation(owner, "cancel", "", true, Operation{
-				Method: "PATCH", Summary: "Cancel a task", Body: objectOf[TaskCancel]("TaskCancel"), Answer: v.codec.object("Task"),
-				Codes: []AnswerKind{OK, Refused}, Do: func(ctx context.Context, r *Request) (*Answer, error) { return cancelTask(ctx, v, r) },
-			}),
-			v.operation(owner, "delete", "", true, Operation{
-				Method: "DELETE", Summary: "Delete a task", Codes: []AnswerKind{NoContent},
-				Do: func(ctx context.Context, r *Request) (*Answer, error) { return deleteTask(ctx, v, r) },
-			}),
-			purgeOperation(v, owner),
-			v.operation(owner, "profile_artifacts", "profile_artifacts/", true, Operation{
-				Method: "GET", Summary: "Fetch downloadable links for profile artifacts", Answer: objectOf[profileArtifacts]("ProfileArtifact"),
-				Query: pruning(), Codes: []AnswerKind{OK}, Do: v.app.profileArtifacts,
-			}),
-		}
-	}
+	vs.extra = taskActions
 	return vs
+}
+
+// taskActions are the operations that tasks have beyond being listed and read.
+func taskActions(v *view[TaskRecord], owner Plugin) []Operation {
+	return []Operation{
+		v.operation(owner, "cancel", "", true, Operation{
+			Method: "PATCH", Summary: "Cancel a task", Body: objectOf[TaskCancel]("TaskCancel"), Answer: v.codec.object("Task"),
+			Codes: []AnswerKind{OK, Refused}, Do: func(ctx context.Context, r *Request) (*Answer, error) { return cancelTask(ctx, v, r) },
+		}),
+		v.operation(owner, "delete", "", true, Operation{
+			Method: "DELETE", Summary: "Delete a task", Codes: []AnswerKind{NoContent},
+			Do: func(ctx context.Context, r *Request) (*Answer, error) { return deleteTask(ctx, v, r) },
+		}),
+		purgeOperation(v, owner),
+		v.operation(owner, "profile_artifacts", "profile_artifacts/", true, Operation{
+			Method: "GET", Summary: "Fetch downloadable links for profile artifacts", Answer: objectOf[profileArtifacts]("ProfileArtifact"),
+			Query: pruning(), Codes: []AnswerKind{OK}, Do: v.app.profileArtifacts,
+		}),
+	}
 }
 
 // minimalTask are the fields of a task that ?minimal=true leaves.

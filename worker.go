@@ -36,16 +36,8 @@ func (a *App) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	worker, err := a.enroll(context.WithoutCancel(ctx))
-	for isBusy(err) && ctx.Err() == nil {
-		a.log.Warn("no task can run yet; it is tried again", "error", err)
-		worker, err = a.enroll(context.WithoutCancel(ctx))
-	}
-	if err != nil {
+	if err := a.beginRun(ctx); err != nil {
 		return fmt.Errorf("run: %w", err)
-	}
-	if !p.begin(ctx, worker) {
-		return errors.Join(fmt.Errorf("run: the App runs already: %w", ErrConflict), a.leave(worker))
 	}
 	unlisten := a.db.Listen(func(channel string) {
 		if channel == taskChannel {
@@ -71,6 +63,19 @@ func (a *App) Run(ctx context.Context) error {
 		return fmt.Errorf("run: %d tasks did not stop when their contexts ended; they are failed, but their goroutines go on", left)
 	}
 	return nil
+}
+
+// beginRun makes the process a worker, as soon as the database lets it.
+func (a *App) beginRun(ctx context.Context) error {
+	worker, err := a.enroll(context.WithoutCancel(ctx))
+	for isBusy(err) && ctx.Err() == nil {
+		a.log.Warn("no task can run yet; it is tried again", "error", err)
+		worker, err = a.enroll(context.WithoutCancel(ctx))
+	}
+	if err == nil && !a.pool.begin(ctx, worker) {
+		return errors.Join(fmt.Errorf("the App runs already: %w", ErrConflict), a.leave(worker))
+	}
+	return err
 }
 
 // Started returns a channel that is closed once [App.Run] claims tasks: what a probe of
