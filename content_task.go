@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"reflect"
 	"strings"
 
 	"github.com/uptrace/bun"
 
 	"github.com/gopulp/pulp/internal/fetch"
+	"github.com/gopulp/pulp/internal/schema"
 )
 
 // createArgs is what the task that creates a unit is told.
@@ -34,11 +34,6 @@ func (t *ContentType[D]) finishUnits(ctx context.Context, detail json.RawMessage
 	if err := json.Unmarshal(detail, &d); err != nil {
 		return nil, fmt.Errorf("read arguments: %w", err)
 	}
-	if field := ownDigest(&d); field != nil && *field != "" {
-		if err := f.is("sha256", *field); err != nil {
-			return nil, err
-		}
-	}
 	if err := t.FromFile(ctx, &d, f); err != nil {
 		return nil, err
 	}
@@ -49,14 +44,21 @@ func (t *ContentType[D]) finishUnits(ctx context.Context, detail json.RawMessage
 	return append([]*Unit{t.Unit(d, Remotely{SHA256: f.SHA256, Size: f.Size})}, beside...), nil
 }
 
-// ownDigest is the field of a detail that is the SHA-256 digest of the file; nil if it has none.
-func ownDigest[D any](d *D) *string {
-	p, _ := planOf(reflect.TypeFor[D]())
-	if f := p.byName["sha256"]; f != nil && !f.pointer {
-		text, _ := reflect.ValueOf(d).Elem().FieldByIndex(f.index).Addr().Interface().(*string)
-		return text
+// checkDigest refuses a file with another digest than a detail says, where that has a field for it.
+func (c *contentFace) checkDigest(detail json.RawMessage, f *Incoming) error {
+	var said struct {
+		SHA256 string `json:"sha256"`
 	}
-	return nil
+	if own := c.plan.byName["sha256"]; own == nil || own.Value.Type != schema.String {
+		return nil
+	}
+	if err := json.Unmarshal(detail, &said); err != nil {
+		return fmt.Errorf("read arguments: %w", err)
+	}
+	if said.SHA256 == "" {
+		return nil
+	}
+	return f.is("sha256", said.SHA256)
 }
 
 // is refuses a file that has another digest than a field of the request says.
@@ -69,7 +71,11 @@ func (f *Incoming) is(field, sha256 string) error {
 
 // unitOf makes a unit of a file that has been kept, ready to be saved.
 func (a *App) unitOf(ctx context.Context, typ int64, detail json.RawMessage, labels Labels, f *Incoming) (*saving, error) {
-	units, err := a.contents[typ].decl.(creatable).finishUnits(ctx, detail, f)
+	face := a.contents[typ]
+	if err := face.checkDigest(detail, f); err != nil {
+		return nil, err
+	}
+	units, err := face.decl.(creatable).finishUnits(ctx, detail, f)
 	if err != nil {
 		return nil, err
 	}
