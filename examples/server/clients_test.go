@@ -5,9 +5,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"io/fs"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -18,14 +20,15 @@ import (
 
 type object = pulptest.Object
 
+// zipped makes the same bytes of the same files.
 func zipped(t *testing.T, files map[string]string) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
-	for name, text := range files {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
 		w, err := z.Create(name)
 		require.NoError(t, err)
-		_, err = w.Write([]byte(text))
+		_, err = w.Write([]byte(files[name]))
 		require.NoError(t, err)
 	}
 	require.NoError(t, z.Close())
