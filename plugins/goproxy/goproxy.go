@@ -8,12 +8,13 @@ package goproxy
 
 import (
 	"context"
-	"strings"
+	"time"
 
 	"golang.org/x/mod/module"
 
 	"github.com/gopulp/pulp"
 	"github.com/gopulp/pulp/httpapi"
+	"github.com/gopulp/pulp/plugins/goproxy/internal/protocol"
 )
 
 // Module is one of the two files of a version of a module that go.sum knows: its zip, or its go.mod,
@@ -39,12 +40,14 @@ func Plugin() pulp.Plugin {
 
 var modules = &pulp.ContentType[Module]{
 	Name: "module", Path: "modules", Reclaimable: true, FromFile: readUpload,
-	FilePath: func(m *Module) string { return fileOf(module.Version{Path: m.Module, Version: m.Version}, m.Kind) },
+	FilePath: func(m *Module) string {
+		return protocol.FileOf(module.Version{Path: m.Module, Version: m.Version}, m.Kind)
+	},
 }
 
 var remotes = &pulp.RemoteType[Remote]{Name: "goproxy", Validate: func(_, r *pulp.Remote[Remote]) error {
 	for _, entry := range r.Detail.Modules {
-		if _, err := parseEntry(entry); err != nil {
+		if _, err := protocol.ParseEntry(entry); err != nil {
 			return pulp.FieldErrors{"modules": {err.Error()}}
 		}
 	}
@@ -57,25 +60,16 @@ var repositories = &pulp.RepositoryType[pulp.None]{
 
 var distributions = &pulp.DistributionType[pulp.None]{Name: "goproxy", Remotes: []pulp.Part{remotes}, Live: httpapi.Live(routes)}
 
-// parseEntry reads an entry of a remote's list; no version means all.
-func parseEntry(entry string) (m module.Version, err error) {
-	m.Path, m.Version, _ = strings.Cut(entry, "@")
-	if !strings.Contains(entry, "@") || m.Version == "latest" {
-		return m, module.CheckPath(m.Path)
-	}
-	return m, module.Check(m.Path, m.Version)
-}
-
 // sync puts the versions that the remote's list names. What is here already is not asked for again.
 func sync(ctx context.Context, s *pulp.Sync, _ *pulp.Repository[pulp.None], remote *pulp.Remote[Remote], _ pulp.SyncArgs) error {
 	read := s.Progress("sync.parsing.metadata", "Reading Modules", 0)
 	for _, entry := range remote.Detail.Modules {
-		m, _ := parseEntry(entry) // it was asked when the remote was written
+		m, _ := protocol.ParseEntry(entry) // it was asked when the remote was written
 		here, err := modules.Held(ctx, s.Latest(), "module", m.Path)
 		if err != nil {
 			return err
 		}
-		versions, err := wanted(ctx, s, m)
+		versions, err := protocol.Wanted(ctx, s, m)
 		for i := 0; i < len(versions) && err == nil; i++ {
 			m.Version = versions[i]
 			err = put(ctx, s, m, here, remote.Policy == pulp.Immediate)
@@ -88,24 +82,12 @@ func sync(ctx context.Context, s *pulp.Sync, _ *pulp.Repository[pulp.None], remo
 	return nil
 }
 
-// wanted is the versions that an entry of a remote's list stands for.
-func wanted(ctx context.Context, from pulp.Upstream, m module.Version) ([]string, error) {
-	switch m.Version {
-	case "":
-		return released(ctx, from, m.Path)
-	case "latest":
-		latest, err := infoOf(ctx, from, m, nil)
-		return []string{latest.Version}, err
-	}
-	return []string{m.Version}, nil
-}
-
 // put hands on the files of a version. The zip is downloaded first, if it is wanted at all: nobody knows its digest.
 func put(ctx context.Context, s *pulp.Sync, m module.Version, here held, zips bool) error {
 	for _, kind := range []string{"mod", "zip"} {
 		unit, err := (*pulp.Unit)(nil), error(nil)
-		if c := here[fileOf(m, kind)]; c != nil {
-			unit = modules.Unit(c.Detail, pulp.Remotely{URL: s.Below(fileOf(m, kind)), SHA256: c.Detail.Digest, Size: -1})
+		if c := here[protocol.FileOf(m, kind)]; c != nil {
+			unit = modules.Unit(c.Detail, pulp.Remotely{URL: s.Below(protocol.FileOf(m, kind)), SHA256: c.Detail.Digest, Size: -1})
 		} else if kind == "mod" || zips {
 			unit, err = pull(ctx, s, m, kind, here)
 		} else {
@@ -117,6 +99,48 @@ func put(ctx context.Context, s *pulp.Sync, m module.Version, here held, zips bo
 		if err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// pull gets and checks a file of a version.
+func pull(ctx context.Context, from pulp.Upstream, m module.Version, kind string, here held) (*pulp.Unit, error) {
+	there, err := here.describe(ctx, from, m)
+	if err == nil {
+		err = there.Named(m)
+	}
+	if err != nil {
+		return nil, err
+	}
+	in, hash, err := protocol.Fetch(ctx, from, m, kind)
+	if err != nil {
+		return nil, err
+	}
+	return modules.Unit(Module{m.Path, m.Version, kind, hash, there.Time, in.SHA256}, pulp.Remotely{Bytes: in}), nil
+}
+
+// held is what a version of a repository has of a module, by the paths of its files.
+type held map[string]*pulp.Content[Module]
+
+// describe is what is known of a version, here or there.
+func (h held) describe(ctx context.Context, from pulp.Upstream, m module.Version) (protocol.Info, error) {
+	for _, kind := range []string{"mod", "zip"} {
+		if c := h[protocol.FileOf(m, kind)]; c != nil {
+			return protocol.Info{Version: m.Version, Time: c.Detail.Time}, nil
+		}
+	}
+	return protocol.Describe(ctx, from, m)
+}
+
+// readUpload fills in what a zip that a client uploads says of itself.
+func readUpload(_ context.Context, d *Module, in *pulp.Incoming) error {
+	m, hash, err := protocol.ReadZip(in)
+	if err != nil {
+		return pulp.FieldErrors{"file": {"This is no module zip: " + err.Error()}}
+	}
+	if d.Module, d.Version, d.Kind, d.Hash, d.Digest = m.Path, m.Version, "zip", hash, in.SHA256; d.Time == nil {
+		now := pulp.TimeOf(time.Now())
+		d.Time = &now
 	}
 	return nil
 }

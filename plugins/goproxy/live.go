@@ -1,25 +1,24 @@
 package goproxy
 
 import (
-	"archive/zip"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
 	"golang.org/x/mod/module"
-	"golang.org/x/mod/semver"
 
 	"github.com/gopulp/pulp"
 	"github.com/gopulp/pulp/httpapi"
+	"github.com/gopulp/pulp/plugins/goproxy/internal/protocol"
 )
 
 // patience is how long a client, for whom the bytes are there, waits until the repository has them.
 const patience = 5 * time.Second
+
+const plain = "text/plain; charset=utf-8"
 
 // routes are the files of the protocol. What is held is preferred to what the remote has.
 func routes(r *mux.Router) {
@@ -59,21 +58,15 @@ func file(w http.ResponseWriter, r *request) error {
 	if err := module.Check(m.Path, m.Version); err != nil {
 		return fmt.Errorf("%w: %w", pulp.ErrNotFound, err)
 	}
-	if c := r.here[fileOf(m, "zip")]; c != nil && r.here[fileOf(m, kind)] == nil {
-		return r.Inside(w, c.ID, "text/plain; charset=utf-8", func(f io.ReaderAt, size int64) ([]byte, error) {
-			z, err := zip.NewReader(f, size)
-			if err != nil {
-				return nil, err
-			}
-			return goModIn(z, m), nil
-		})
+	if c := r.here[protocol.FileOf(m, "zip")]; c != nil && r.here[protocol.FileOf(m, kind)] == nil {
+		return r.Inside(w, c.ID, plain, func(f io.ReaderAt, size int64) ([]byte, error) { return protocol.GoMod(m, f, size) })
 	}
 	return r.FilesOrPull(w, patience, func(ctx context.Context) (*pulp.Unit, error) { return pull(ctx, r, m, kind, r.here) })
 }
 
 // describe answers with a version and its time.
 func describe(w http.ResponseWriter, r *request) error {
-	out, err := infoOf(r.Context(), r, r.module, r.here)
+	out, err := r.here.describe(r.Context(), r, r.module)
 	if err != nil {
 		return err
 	}
@@ -82,10 +75,10 @@ func describe(w http.ResponseWriter, r *request) error {
 
 // latest answers with the newest version, here or there.
 func latest(w http.ResponseWriter, r *request) error {
-	best, err := infoOf(r.Context(), r, module.Version{Path: r.module.Path, Version: "latest"}, nil)
+	best, err := protocol.Describe(r.Context(), r, module.Version{Path: r.module.Path, Version: protocol.Latest})
 	for _, c := range r.here {
-		if newer(c.Detail.Version, best.Version) {
-			best, err = info{c.Detail.Version, c.Detail.Time}, nil
+		if protocol.Newer(c.Detail.Version, best.Version) {
+			best, err = protocol.Info{Version: c.Detail.Version, Time: c.Detail.Time}, nil
 		}
 	}
 	if err != nil {
@@ -94,17 +87,9 @@ func latest(w http.ResponseWriter, r *request) error {
 	return r.JSON(w, best)
 }
 
-// newer prefers released versions, then higher ones. No version is the oldest.
-func newer(a, b string) bool {
-	if late := semver.Prerelease(b) != ""; b != "" && late != (semver.Prerelease(a) != "") {
-		return late
-	}
-	return semver.Compare(a, b) > 0
-}
-
 // list answers with the released versions, here and there.
 func list(w http.ResponseWriter, r *request) error {
-	out, err := released(r.Context(), r, r.module.Path)
+	out, err := protocol.Released(r.Context(), r, r.module.Path)
 	if err != nil && len(r.here) == 0 {
 		return err
 	}
@@ -113,6 +98,5 @@ func list(w http.ResponseWriter, r *request) error {
 			out = append(out, c.Detail.Version)
 		}
 	}
-	semver.Sort(out)
-	return r.Text(w, "text/plain; charset=utf-8", []byte(strings.Join(slices.Compact(out), "\n")+"\n"))
+	return r.Text(w, plain, protocol.List(out))
 }

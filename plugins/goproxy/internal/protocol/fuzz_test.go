@@ -1,4 +1,4 @@
-package goproxy_test
+package protocol_test
 
 import (
 	"slices"
@@ -9,7 +9,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/gopulp/pulp"
-	"github.com/gopulp/pulp/plugins/goproxy"
+	"github.com/gopulp/pulp/plugins/goproxy/internal/protocol"
 )
 
 // Whatever a remote lists, only versions of the module are passed on, and none that could be a path.
@@ -18,7 +18,7 @@ func FuzzList(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		for _, v := range goproxy.ReleasedIn(text, "example.com/hello") {
+		for _, v := range protocol.ReadList(text, "example.com/hello") {
 			require.NoError(t, module.Check("example.com/hello", v))
 			require.Contains(t, strings.Fields(string(text)), v)
 			require.False(t, module.IsPseudoVersion(v))
@@ -31,9 +31,9 @@ func FuzzInfo(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if v, err := goproxy.InfoIn(text, "example.com/hello"); err == nil {
-			require.NoError(t, module.Check("example.com/hello", v))
-			require.True(t, pulp.ValidPath(v))
+		if out, err := protocol.ReadInfo(text, "example.com/hello"); err == nil {
+			require.NoError(t, module.Check("example.com/hello", out.Version))
+			require.True(t, pulp.ValidPath(out.Version))
 		}
 	})
 }
@@ -43,10 +43,10 @@ func FuzzEntry(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, entry string) {
-		path, version, err := goproxy.ParseEntry(entry)
+		m, err := protocol.ParseEntry(entry)
 		if err == nil {
-			require.NoError(t, module.CheckPath(path))
-			require.True(t, slices.Contains([]string{"", "latest"}, version) || module.Check(path, version) == nil)
+			require.NoError(t, module.CheckPath(m.Path))
+			require.True(t, slices.Contains([]string{"", "latest"}, m.Version) || module.Check(m.Path, m.Version) == nil)
 		}
 	})
 }
