@@ -2,7 +2,7 @@ package pulp
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"time"
 
 	"github.com/gopulp/pulp/internal/fetch"
@@ -24,20 +24,15 @@ func (l *Live) Beside(ctx context.Context, unit int64, suffix, sha256 string, li
 	if err != nil {
 		return nil, err
 	}
-	ch := a.flights.do(ctx, key, func(ctx context.Context) (any, error) {
+	got, err := l.Pull(ctx, key, func(ctx context.Context) (any, error) {
 		text, err := a.beside(ctx, f, suffix, fetch.Request{Size: -1, MaxSize: limit, Digests: map[string]string{"sha256": sha256}})
 		if err == nil {
 			a.documents.keep(key, &Document{Text: text}, time.Time{})
 		}
 		return text, err
 	})
-	select {
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	case res := <-ch:
-		text, _ := res.Val.([]byte)
-		return text, res.Err
-	}
+	text, _ := got.([]byte)
+	return text, err
 }
 
 // beside asks the sources of a file in turn for what they have beside it.
@@ -55,14 +50,10 @@ func (a *App) beside(ctx context.Context, f *shelvedFile, suffix string, req fet
 		if err != nil {
 			return nil, err
 		}
-		text, err := a.bytesFrom(ctx, remote, s.url, req)
-		switch {
-		case err == nil:
-			return text, nil
-		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
-		case ourFault(err):
-			return nil, fmt.Errorf("fetch %s: %w", fetch.Redact(s.url), err)
+		req.URLs = []string{s.url}
+		text, err := fetched(ctx, a, remote, s.url, func(c *fetch.Client) ([]byte, error) { return a.small(ctx, c, req) })
+		if err == nil || !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrRemote) {
+			return text, err
 		}
 		a.log.WarnContext(ctx, "on demand: source failed", "url", fetch.Redact(s.url), "err", err)
 		a.misses.keep(s.miss(), ErrRemote, a.clock(), downFor)
@@ -70,15 +61,9 @@ func (a *App) beside(ctx context.Context, f *shelvedFile, suffix string, req fet
 	return nil, notDelivered(f)
 }
 
-// bytesFrom downloads a small file from a remote's server.
-func (a *App) bytesFrom(ctx context.Context, remote *Remote[None], url string, req fetch.Request) ([]byte, error) {
-	c, err := a.clientOf(remote)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	req.URLs = []string{url}
-	in, _, err := a.fetch(ctx, c.Client, req)
+// small downloads a file into memory.
+func (a *App) small(ctx context.Context, c *fetch.Client, req fetch.Request) ([]byte, error) {
+	in, _, err := a.fetch(ctx, c, req)
 	if err != nil {
 		return nil, err
 	}

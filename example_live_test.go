@@ -72,7 +72,7 @@ func ExamplePulled() {
 	app, end := reading(func(w http.ResponseWriter, r *httpapi.LiveRequest) error {
 		words, err := pulp.Pulled(r.Context(), r.Live, "words of "+r.Vars["title"], func(context.Context) (int, error) {
 			fmt.Println("the remote is asked")
-			return strings.Count(r.Vars["title"], "-") + 1, pulp.BadRemote("%s has no words", r.Vars["title"])
+			return strings.Count(r.Vars["title"], "-") + 1, pulp.BadMetadata(r.Vars["title"], errors.New("it has no words"))
 		})
 		if errors.Is(err, pulp.ErrRemote) {
 			return err

@@ -125,6 +125,9 @@ func (t *ContentType[D]) valuesOf(a *App, name string) (string, error) {
 // Held is what [ContentType.In] yields, by the paths of the units' files. The type must have a FilePath, and one unit
 // of a version per path, as slots make sure of.
 func (t *ContentType[D]) Held(ctx context.Context, v *Version, name, value string) (map[string]*Content[D], error) {
+	if t.FilePath == nil {
+		return nil, fmt.Errorf("units of type %q have no path of their own: it needs a FilePath", t.Name)
+	}
 	held := map[string]*Content[D]{}
 	for c, err := range t.In(ctx, v, name, value) {
 		if err != nil {

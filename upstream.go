@@ -107,7 +107,7 @@ func (l *Live) Document(ctx context.Context, from, accept string, limit int64) (
 		return old, nil
 	}
 	return Pulled(ctx, l, "document "+accept+" "+from, func(ctx context.Context) (*Document, error) {
-		p, err := fetched(ctx, l, from, func(c *fetch.Client) (*Document, error) { return l.app.document(ctx, c, from, accept, limit, old) })
+		p, err := fetched(ctx, l.app, l.Remote, from, func(c *fetch.Client) (*Document, error) { return l.app.document(ctx, c, from, accept, limit, old) })
 		switch now := l.app.clock(); {
 		case err == nil:
 			l.app.documents.keep(key, p, now.Add(documentFresh))
@@ -123,15 +123,15 @@ func (l *Live) Document(ctx context.Context, from, accept string, limit int64) (
 
 // Obtain is that of [Upstream]. Whoever calls it discards the file in the end.
 func (l *Live) Obtain(ctx context.Context, f Remotely) (*Incoming, error) {
-	return fetched(ctx, l, f.URL, func(c *fetch.Client) (*Incoming, error) { return l.app.obtain(ctx, c, f) })
+	return fetched(ctx, l.app, l.Remote, f.URL, func(c *fetch.Client) (*Incoming, error) { return l.app.obtain(ctx, c, f) })
 }
 
-// fetched has get download from the remote, and says of what kind its error is.
-func fetched[T any](ctx context.Context, l *Live, url string, get func(c *fetch.Client) (T, error)) (out T, err error) {
-	if l.Remote == nil {
+// fetched has get download from a remote, and says of what kind its error is.
+func fetched[T any](ctx context.Context, a *App, remote *Remote[None], url string, get func(c *fetch.Client) (T, error)) (out T, err error) {
+	if remote == nil {
 		return out, fmt.Errorf("the distribution has no remote: %w", ErrNotFound)
 	}
-	c, err := l.app.clientOf(l.Remote)
+	c, err := a.clientOf(remote)
 	if err != nil {
 		return out, err
 	}
@@ -162,9 +162,4 @@ func notFound(err error) error {
 func missing(err error) bool {
 	var status *fetch.StatusError
 	return errors.As(err, &status) && (status.Code == 404 || status.Code == 410)
-}
-
-// BadRemote is the error of a request's remote that delivers what it must not, of kind [ErrRemote].
-func BadRemote(format string, args ...any) error {
-	return fmt.Errorf("%w: %w", ErrRemote, fmt.Errorf(format, args...))
 }
