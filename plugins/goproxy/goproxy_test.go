@@ -229,6 +229,18 @@ func goLatest(t *testing.T, s *site) string {
 	return v.Version
 }
 
+func TestNewestVersionIsFoundOnAProxyThatDoesNotTell(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, true, object{"modules": []string{"example.com/Hello@latest"}})
+	release(t, s.up, "v1.0.0", "v1.10.0", "v1.9.0", "v2.0.0-rc.1")
+	s.up.Remove("example.com/!hello/@latest")
+	require.Equal(t, "v1.10.0", goLatest(t, s))
+	s.Completes(t, s.repo.Href()+"sync/", object{})
+	require.Len(t, s.List(t, "content/goproxy/modules/", "version=v1.10.0"), 2)
+	require.Len(t, s.List(t, "content/goproxy/modules/"), 2)
+	require.Equal(t, 404, s.Content(t, "go/example.com/other/@latest").Code)
+}
+
 func TestUpstreamThatChangesDuringASyncFailsItWhole(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, false, object{"modules": []string{"example.com/Hello"}})

@@ -5,6 +5,7 @@ package protocol
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -73,6 +74,9 @@ func Describe(ctx context.Context, from pulp.Upstream, m module.Version) (Info, 
 		path = below(m.Path, "@latest")
 	}
 	doc, err := from.Document(ctx, from.Below(path), "*/*", textLimit)
+	if m.Version == Latest && errors.Is(err, pulp.ErrNotFound) {
+		return newest(ctx, from, m.Path)
+	}
 	if err != nil {
 		return Info{}, err
 	}
@@ -81,6 +85,24 @@ func Describe(ctx context.Context, from pulp.Upstream, m module.Version) (Info, 
 		err = pulp.BadMetadata(m.String(), err)
 	}
 	return out, err
+}
+
+// newest is the newest released version of a proxy that does not say which it is: none has to.
+func newest(ctx context.Context, from pulp.Upstream, path string) (Info, error) {
+	best := module.Version{Path: path}
+	versions, err := Released(ctx, from, path)
+	for _, v := range versions {
+		if Newer(v, best.Version) {
+			best.Version = v
+		}
+	}
+	if err == nil && best.Version == "" {
+		err = pulp.ErrNotFound
+	}
+	if err != nil {
+		return Info{}, err
+	}
+	return Describe(ctx, from, best)
 }
 
 // ReadInfo reads the description of a version of a module.
